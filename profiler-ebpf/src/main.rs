@@ -1,0 +1,30 @@
+//! The kernel side: every change of an address space becomes an event, and a sample of them
+//! carries the user stack.
+//!
+//! A program here is a thin entry over a body shared by all ways to attach: `syscall_fexit` and
+//! `syscall_tracepoint` both call `vm`, `life_btf` and `life_tracepoint` both call `life`.
+
+#![no_std]
+#![no_main]
+
+mod capture;
+mod counters;
+mod kernel;
+mod life;
+mod life_btf;
+mod life_tracepoint;
+mod maps;
+mod syscall_fexit;
+mod syscall_tracepoint;
+mod vm;
+
+/// Some helpers are for GPL-compatible programs only; the sources are MIT too.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    loop {}
+}

@@ -1,0 +1,70 @@
+//! What the kernel side shares with the agent.
+
+use aya_ebpf::{
+    bindings::BPF_RB_NO_WAKEUP,
+    macros::map,
+    maps::{Array, HashMap, PerCpuArray, RingBuf},
+};
+use profiler_common::{
+    config::{Offsets, PROCESSES_MAX, ProcessEntry, Settings},
+    counter,
+};
+
+/// Operations and lives, in the order in which they happened.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+
+/// Captured stacks.
+#[map]
+pub static CAPTURES: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+
+/// Policy and losses by process.
+#[map]
+pub static PROCESSES: HashMap<u32, ProcessEntry> = HashMap::with_max_entries(PROCESSES_MAX, 0);
+
+/// `counter::COUNTERS`.
+#[map]
+pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(counter::COUNT, 0);
+
+/// Captures made on this CPU: their numbers come from it.
+#[map]
+pub static CAPTURE_NUMBERS: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
+
+/// Mean interval in bytes between two captures; the agent changes it while we run.
+#[map]
+pub static CAPTURE_INTERVAL: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Flag of every submit: the reader looks by time. A wake-up by event costs more than all the rest.
+pub const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
+
+/// Set by the agent before loading.
+#[unsafe(no_mangle)]
+pub static SETTINGS: Settings = Settings {
+    offsets: Offsets {
+        task_mm: 0,
+        task_tgid: 0,
+        task_pid: 0,
+        task_comm: 0,
+        task_signal: 0,
+        task_fsbase: 0,
+        signal_live: 0,
+        mm_start_brk: 0,
+        mm_start_stack: 0,
+        newtask_pid: 0,
+        newtask_comm: 0,
+        newtask_flags: 0,
+    },
+    agent_tgid: 0,
+    default_policy: 0,
+    events_high_water: 0,
+};
+
+/// One of the settings of this run.
+macro_rules! setting {
+    ($($field:ident).+) => {
+        // SAFETY: a valid static; volatile, because its value changes between compiling and
+        // loading. Field by field: a read of the whole would be made whole.
+        unsafe { core::ptr::read_volatile(&raw const $crate::maps::SETTINGS.$($field).+) }
+    };
+}
+pub(crate) use setting;
