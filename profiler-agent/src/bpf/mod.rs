@@ -1,0 +1,118 @@
+//! The only place that knows aya: the object, how it is loaded and attached, its rings and maps.
+
+mod btf;
+mod control;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+pub mod object;
+mod offsets;
+pub mod plan;
+mod ring;
+mod trim;
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use aya::{Btf, Ebpf, EbpfLoader};
+use aya_log::EbpfLogger;
+use profiler_common::config::Settings;
+
+pub use self::{control::Control, ring::Rings};
+
+/// What a run of the kernel side is started with.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Which ways to attach are allowed.
+    pub choice: plan::Choice,
+    /// Bytes of the ring of events; a power of two, whole pages.
+    pub event_ring_bytes: u32,
+    /// Bytes of the ring of captures; a power of two, whole pages.
+    pub capture_ring_bytes: u32,
+    /// Mean number of committed bytes between two captures.
+    pub capture_interval: u64,
+    /// `POLICY_*` of processes that user space has not decided on.
+    pub default_policy: u32,
+}
+
+/// The kernel side, attached. Dropping it detaches and unloads everything; nothing is pinned.
+pub struct Kernel {
+    /// The rings.
+    pub rings: Rings,
+    /// Policies and counters.
+    pub control: Control,
+    /// How each capability is served.
+    pub served: Vec<plan::Served>,
+    /// What the programs have to say of themselves; see [`Kernel::log`].
+    logger: EbpfLogger<&'static dyn log::Log>,
+    /// Owns the programs and links.
+    _object: Ebpf,
+}
+
+impl Kernel {
+    /// Passes on what the programs have logged: faults that should not happen.
+    pub fn log(&mut self) {
+        self.logger.flush();
+    }
+}
+
+/// Loads and attaches the kernel side.
+///
+/// # Errors
+/// The object was not built, the kernel has no BTF, or serves no way to a capability.
+pub fn start(options: &Options, tracefs: Option<&Path>) -> anyhow::Result<Kernel> {
+    if object::OBJECT.is_empty() {
+        bail!(
+            "this agent was built without its kernel object; run `cargo xtask build`, which builds \
+             both, and start target/release/profiler-agent"
+        );
+    }
+    let settings = Settings {
+        offsets: offsets::read(tracefs)?,
+        agent_tgid: std::process::id(),
+        default_policy: options.default_policy,
+        // The last eighth is for the lives of processes.
+        events_high_water: u64::from(options.event_ring_bytes) / 8 * 7,
+    };
+    let btf = Btf::from_sys_fs().context("read the kernel's BTF")?;
+    let mut object = EbpfLoader::new()
+        .btf(Some(&btf))
+        .override_global("SETTINGS", &settings, true)
+        .map_max_entries("EVENTS", options.event_ring_bytes)
+        .map_max_entries("CAPTURES", options.capture_ring_bytes)
+        .load(object::OBJECT)
+        .context("load the kernel object")?;
+    let mut control = Control::take(&mut object)?;
+    control.set_interval(options.capture_interval)?;
+    let rings = Rings::take(&mut object)?;
+    let logger = EbpfLogger::init(&mut object).context("open the kernel programs' log")?;
+    let served = plan::attach(&mut object, &btf, options.choice)?;
+    drop(btf);
+    trim::give_back_freed_memory();
+    Ok(Kernel {
+        rings,
+        control,
+        served,
+        logger,
+        _object: object,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_object_has_every_program_of_the_plan() {
+        if object::OBJECT.is_empty() {
+            eprintln!("skipped: the kernel object was not built (`cargo xtask build`)");
+            return;
+        }
+        let names: Vec<&str> = plan::programs().collect();
+        for name in names {
+            let found = object::OBJECT
+                .windows(name.len())
+                .any(|window| window == name.as_bytes());
+            assert!(found, "{name}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The privileged daemon: events from the kernel in, named answers out.
+//!
+//! The modules stand in the order in which data flows; ARCHITECTURE.md follows one event through
+//! them. `profile` and `ledger` are pure: values in, values out.
+
+#![deny(unsafe_code)]
+
+pub mod ids;
+
+pub mod bpf;
+pub mod event;
