@@ -9,3 +9,7 @@ pub mod ids;
 
 pub mod bpf;
 pub mod event;
+
+pub mod container;
+pub mod filter;
+pub mod process;
