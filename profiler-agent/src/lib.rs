@@ -13,3 +13,5 @@ pub mod event;
 pub mod container;
 pub mod filter;
 pub mod process;
+
+pub mod ledger;
