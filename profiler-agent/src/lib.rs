@@ -15,3 +15,4 @@ pub mod filter;
 pub mod process;
 
 pub mod ledger;
+pub mod stack;
