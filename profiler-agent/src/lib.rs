@@ -16,3 +16,5 @@ pub mod process;
 
 pub mod ledger;
 pub mod stack;
+
+pub mod profile;

@@ -1,0 +1,254 @@
+//! Snapshots, and the difference between two, as figures that answers are made of.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use profiler_analysis::{Figures, sum_by};
+
+use super::{ProcessEntry, Row, RowKey, Snapshot, TargetInfo, Totals};
+use crate::ids::{BootTime, ProcessHandle};
+
+/// A process with its exact figures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessGrowth {
+    /// Which.
+    pub handle: ProcessHandle,
+    /// Facts.
+    pub info: Arc<TargetInfo>,
+    /// Its totals at the end; all zero when it was no longer known then.
+    pub totals: Totals,
+    /// Its growth.
+    pub figures: Figures,
+}
+
+/// Growth since observation began, or between two moments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Growth {
+    /// The moment that it begins with; none when it counts from the start of observation.
+    pub from: Option<BootTime>,
+    /// The moment that it ends with.
+    pub time: BootTime,
+    /// By process and owner. Between two moments only those of which something changed.
+    pub rows: Vec<(RowKey, Figures)>,
+    /// All processes known at either moment.
+    pub processes: Vec<ProcessGrowth>,
+}
+
+impl Growth {
+    /// Since observation began.
+    pub fn since_start(snapshot: &Snapshot) -> Self {
+        let rows = snapshot.rows.iter();
+        let processes = snapshot.processes.iter();
+        Self {
+            from: None,
+            time: snapshot.time,
+            rows: rows.map(|(key, row)| (*key, figures(row))).collect(),
+            processes: processes
+                .map(|entry| process(entry, total_figures(&entry.totals)))
+                .collect(),
+        }
+    }
+
+    /// From one snapshot to a later one. What a process had that is no longer known in the later
+    /// one counts as given back.
+    pub fn between(before: &Snapshot, after: &Snapshot) -> Self {
+        let successors = successors(before, after);
+        Self {
+            from: Some(before.time),
+            time: after.time,
+            rows: rows_between(before, after, &successors),
+            processes: processes_between(before, after, &successors),
+        }
+    }
+}
+
+/// From a process that is gone to the group that it is in.
+type Successors = HashMap<ProcessHandle, ProcessHandle>;
+
+/// Processes that were put together with others between the two moments, and what stands for them
+/// now. What they had before belongs to its figures before, or it would seem to be demanded again.
+fn successors(before: &Snapshot, after: &Snapshot) -> Successors {
+    let key = |info: &TargetInfo| (info.container.root.clone(), info.name.clone());
+    let groups = after.processes.iter();
+    let groups: HashMap<_, _> = groups
+        .filter(|entry| entry.info.is_group())
+        .map(|entry| (key(&entry.info), entry.handle))
+        .collect();
+    let still: HashSet<_> = after.processes.iter().map(|entry| entry.handle).collect();
+    let gone = before.processes.iter();
+    gone.filter(|entry| !still.contains(&entry.handle))
+        .filter_map(|entry| Some((entry.handle, *groups.get(&key(&entry.info))?)))
+        .collect()
+}
+
+fn rows_between(
+    before: &Snapshot,
+    after: &Snapshot,
+    successors: &Successors,
+) -> Vec<(RowKey, Figures)> {
+    let mut known = sum_by(before.rows.iter().map(|(key, row)| {
+        let process = *successors.get(&key.process).unwrap_or(&key.process);
+        (RowKey { process, ..*key }, figures(row))
+    }));
+    let mut rows: Vec<_> = after
+        .rows
+        .iter()
+        .map(|(key, row)| {
+            let old = known.remove(key).unwrap_or_default();
+            (*key, Figures::between(&old, &figures(row)))
+        })
+        .collect();
+    rows.extend(known.iter().map(|(key, old)| (*key, Figures::gone(old))));
+    rows.retain(|(_, figures)| !figures.is_still());
+    rows
+}
+
+fn processes_between(
+    before: &Snapshot,
+    after: &Snapshot,
+    successors: &Successors,
+) -> Vec<ProcessGrowth> {
+    let mut known = sum_by(before.processes.iter().map(|entry| {
+        let handle = *successors.get(&entry.handle).unwrap_or(&entry.handle);
+        (handle, total_figures(&entry.totals))
+    }));
+    let mut processes: Vec<_> = after
+        .processes
+        .iter()
+        .map(|entry| {
+            let old = known.remove(&entry.handle).unwrap_or_default();
+            process(entry, Figures::between(&old, &total_figures(&entry.totals)))
+        })
+        .collect();
+    let gone = before.processes.iter();
+    processes.extend(gone.filter_map(|entry| {
+        let old = known.get(&entry.handle)?;
+        Some(ProcessGrowth {
+            totals: Totals::default(),
+            ..process(entry, Figures::gone(old))
+        })
+    }));
+    processes
+}
+
+fn process(entry: &ProcessEntry, figures: Figures) -> ProcessGrowth {
+    ProcessGrowth {
+        handle: entry.handle,
+        info: Arc::clone(&entry.info),
+        totals: entry.totals,
+        figures,
+    }
+}
+
+fn figures(row: &Row) -> Figures {
+    Figures {
+        allocated: row.allocated,
+        freed: row.freed,
+        live: row.live(),
+        live_delta: i64::try_from(row.live()).unwrap_or(i64::MAX),
+        events: row.events,
+        oldest: moment(row.oldest),
+        newest: moment(row.newest),
+    }
+}
+
+fn total_figures(totals: &Totals) -> Figures {
+    Figures {
+        allocated: totals.allocated,
+        freed: totals.freed,
+        live: totals.live(),
+        live_delta: i64::try_from(totals.live()).unwrap_or(i64::MAX),
+        events: 0,
+        oldest: moment(totals.oldest),
+        newest: moment(totals.newest),
+    }
+}
+
+fn moment(time: BootTime) -> Option<u64> {
+    (time != BootTime(0)).then_some(time.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ids::StackId,
+        ledger::{Change, Owner},
+        profile::{GrowthTable, TableLimits, testing::info},
+    };
+
+    const PAGE: u64 = 4096;
+
+    fn apply(table: &mut GrowthTable, process: u32, committed: u64, freed: u64) {
+        let owner = Owner::Stack {
+            stack: StackId(1),
+            inclusion: u32::MAX,
+        };
+        let change = Change {
+            owner,
+            committed: committed * PAGE,
+            freed: freed * PAGE,
+        };
+        table.apply(ProcessHandle(process), &change);
+    }
+
+    #[test]
+    fn putting_ended_processes_together_is_no_demand() {
+        let limits = TableLimits {
+            exited: 0,
+            ..TableLimits::default()
+        };
+        let mut table = GrowthTable::new(limits);
+        for (process, name) in [(1, "sh"), (2, "sh"), (3, "other")] {
+            table.observe(ProcessHandle(process), info(process, name));
+            apply(&mut table, process, 10, 0);
+        }
+        apply(&mut table, 1, 0, 10);
+        table.exited(ProcessHandle(1), BootTime(5));
+        let before = table.snapshot(BootTime(10), |_| None);
+        apply(&mut table, 2, 2, 0);
+        apply(&mut table, 2, 0, 12);
+        table.exited(ProcessHandle(2), BootTime(15));
+        let after = table.snapshot(BootTime(20), |_| None);
+
+        let growth = Growth::between(&before, &after);
+        let numbers = |figures: &Figures| {
+            let pages = (
+                figures.allocated / PAGE,
+                figures.freed / PAGE,
+                figures.live / PAGE,
+            );
+            (pages, figures.live_delta / PAGE as i64)
+        };
+        let rows: Vec<_> = growth.rows.iter().map(|(_, row)| numbers(row)).collect();
+        assert_eq!(rows, [((2, 12, 0), -10)]);
+        let mut processes: Vec<_> = growth
+            .processes
+            .iter()
+            .map(|process| (process.info.pid, numbers(&process.figures)))
+            .collect();
+        processes.sort_unstable();
+        assert_eq!(processes, [(0, ((2, 12, 0), -10)), (3, ((0, 0, 10), 0))]);
+    }
+
+    #[test]
+    fn what_is_not_known_any_more_counts_as_given_back() {
+        let mut table = GrowthTable::new(TableLimits::default());
+        table.observe(ProcessHandle(1), info(1, "sh"));
+        apply(&mut table, 1, 10, 4);
+        let before = table.snapshot(BootTime(10), |_| None);
+        let after = Snapshot {
+            time: BootTime(20),
+            ..Snapshot::default()
+        };
+        let growth = Growth::between(&before, &after);
+        let figures = growth.rows[0].1;
+        assert_eq!(
+            (figures.freed, figures.live_delta),
+            (6 * PAGE, -6 * PAGE as i64)
+        );
+        assert_eq!(growth.processes[0].figures, figures);
+    }
+}
