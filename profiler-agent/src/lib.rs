@@ -7,6 +7,9 @@
 
 pub mod ids;
 
+pub mod config;
+pub mod privileges;
+
 pub mod bpf;
 pub mod event;
 
@@ -18,3 +21,13 @@ pub mod ledger;
 pub mod stack;
 
 pub mod profile;
+
+pub mod pipeline;
+
+pub mod export;
+
+pub mod daemon;
+
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;

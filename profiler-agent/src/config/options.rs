@@ -1,0 +1,127 @@
+//! The command line, and the environment behind it.
+
+use std::path::PathBuf;
+
+use super::file::{LogLevel, Plan};
+use super::values::{Address, Size, Span};
+
+/// Watches the memory of every process and container of this host from the kernel.
+#[derive(Clone, Debug, Default, clap::Parser)]
+#[command(
+    name = "profiler-agent",
+    version,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Args {
+    /// How to run.
+    #[command(flatten)]
+    pub options: Options,
+    /// What to do instead of running.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the agent can do besides running.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Command {
+    /// Check the configuration, or print the default one with its documentation
+    Config {
+        /// Print the default configuration file
+        #[arg(long)]
+        default: bool,
+        /// What to check.
+        #[command(flatten)]
+        options: Box<Options>,
+    },
+}
+
+/// Settings as given by flags or PROFILER_* variables; see `config/default.toml` for each.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
+    /// Configuration file [default: /etc/profiler/agent.toml, if it is there]
+    #[arg(long, env = "PROFILER_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address for queries, loopback only, "" for none [default: 127.0.0.1:7741]
+    #[arg(long, env = "PROFILER_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<Address>,
+    /// Allow --listen on other addresses: anyone who reaches the port reads everything, unencrypted
+    #[arg(long, env = "PROFILER_INSECURE_LISTEN")]
+    pub insecure_listen: bool,
+    /// Unix socket for queries, "" for none [default: /run/profiler/agent.sock]
+    #[arg(long, env = "PROFILER_SOCKET", value_name = "PATH")]
+    pub socket: Option<String>,
+    /// Level of the log [default: info]
+    #[arg(long, env = "PROFILER_LOG", value_name = "LEVEL")]
+    pub log: Option<LogLevel>,
+    /// How the kernel is watched [default: auto]
+    #[arg(long, env = "PROFILER_PLAN")]
+    pub plan: Option<Plan>,
+    /// Mean number of committed bytes between captured stacks [default: 64KiB]
+    #[arg(long, env = "PROFILER_CAPTURE_INTERVAL", value_name = "SIZE")]
+    pub capture_interval: Option<Size>,
+    /// Captured stacks a second above which the interval is raised [default: 500]
+    #[arg(long, env = "PROFILER_CAPTURE_BUDGET", value_name = "NUMBER")]
+    pub capture_budget: Option<u32>,
+    /// Ring buffer for events [default: 8MiB]
+    #[arg(long, env = "PROFILER_EVENT_RING", value_name = "SIZE")]
+    pub event_ring: Option<Size>,
+    /// Ring buffer for captured stacks [default: 8MiB]
+    #[arg(long, env = "PROFILER_CAPTURE_RING", value_name = "SIZE")]
+    pub capture_ring: Option<Size>,
+    /// Time between two snapshots [default: 10s]
+    #[arg(long, env = "PROFILER_SNAPSHOT_INTERVAL", value_name = "TIME")]
+    pub snapshot_interval: Option<Span>,
+    /// For how long every snapshot is kept [default: 15min]
+    #[arg(long, env = "PROFILER_HISTORY_FINE", value_name = "TIME")]
+    pub history_fine: Option<Span>,
+    /// For how long one snapshot a minute is kept [default: 6h]
+    #[arg(long, env = "PROFILER_HISTORY_COARSE", value_name = "TIME")]
+    pub history_coarse: Option<Span>,
+    /// Most memory that the history takes [default: 64MiB]
+    #[arg(long, env = "PROFILER_HISTORY_BUDGET", value_name = "SIZE")]
+    pub history_budget: Option<Size>,
+    /// Observe these containers only: prefix of an id, or "host" (repeatable)
+    #[arg(
+        long,
+        env = "PROFILER_INCLUDE_CONTAINER",
+        value_delimiter = ',',
+        value_name = "ID"
+    )]
+    pub include_container: Vec<String>,
+    /// Observe these cgroups only: path or pattern (repeatable)
+    #[arg(long, env = "PROFILER_INCLUDE_CGROUP", value_name = "PATH")]
+    pub include_cgroup: Vec<String>,
+    /// Observe processes of these names only: name or pattern (repeatable)
+    #[arg(long, env = "PROFILER_INCLUDE_PROCESS", value_name = "NAME")]
+    pub include_process: Vec<String>,
+    /// Observe these processes only (repeatable)
+    #[arg(
+        long,
+        env = "PROFILER_INCLUDE_PID",
+        value_delimiter = ',',
+        value_name = "PID"
+    )]
+    pub include_pid: Vec<u32>,
+    /// Leave these containers out (repeatable)
+    #[arg(
+        long,
+        env = "PROFILER_EXCLUDE_CONTAINER",
+        value_delimiter = ',',
+        value_name = "ID"
+    )]
+    pub exclude_container: Vec<String>,
+    /// Leave these cgroups out (repeatable)
+    #[arg(long, env = "PROFILER_EXCLUDE_CGROUP", value_name = "PATH")]
+    pub exclude_cgroup: Vec<String>,
+    /// Leave processes of these names out (repeatable)
+    #[arg(long, env = "PROFILER_EXCLUDE_PROCESS", value_name = "NAME")]
+    pub exclude_process: Vec<String>,
+    /// Leave these processes out (repeatable)
+    #[arg(
+        long,
+        env = "PROFILER_EXCLUDE_PID",
+        value_delimiter = ',',
+        value_name = "PID"
+    )]
+    pub exclude_pid: Vec<u32>,
+}

@@ -1,0 +1,68 @@
+//! The ledger of one process, range by range.
+
+use std::collections::HashMap;
+
+use profiler_proto::v1::{self, OwnerKind};
+
+use super::{
+    live::RangesAnswer,
+    names::{NameStacks, stack_to_wire},
+    targets::target,
+    time::Moment,
+    top::{owner_kind, wire_stack_id},
+};
+use crate::{
+    event::Backing,
+    ids::StackId,
+    ledger::{Owner, RangeView},
+    profile::OwnerKey,
+    stack::NamedStack,
+};
+
+/// The answer; names frames (and blocks) if there are `names`.
+pub(super) fn answer(
+    ledger: &RangesAnswer,
+    names: Option<&dyn NameStacks>,
+    clocks: Moment,
+) -> v1::ListRangesResponse {
+    let mut stacks: Vec<StackId> = ledger.ranges.iter().filter_map(stack).collect();
+    stacks.sort_unstable();
+    stacks.dedup();
+    let named = names.map(|names| names.name(&stacks)).unwrap_or_default();
+    let named: HashMap<StackId, Option<NamedStack>> = stacks.into_iter().zip(named).collect();
+    let ranges = ledger.ranges.iter().map(|range| {
+        let named = stack(range).and_then(|stack| named.get(&stack));
+        v1::Range {
+            frames: named.map_or_else(Vec::new, |named| stack_to_wire(named.as_ref()).0),
+            ..range_to_wire(range, clocks)
+        }
+    });
+    v1::ListRangesResponse {
+        ranges: ranges.collect(),
+        target: Some(target(&ledger.target.info, &ledger.target.totals, clocks)),
+    }
+}
+
+fn stack(range: &RangeView) -> Option<StackId> {
+    match range.live?.0 {
+        Owner::Stack { stack, .. } => Some(stack),
+        _ => None,
+    }
+}
+
+fn range_to_wire(range: &RangeView, clocks: Moment) -> v1::Range {
+    let owner = range.live.map(|(owner, _)| match OwnerKey::of(owner) {
+        Some((owner, _)) => owner_kind(owner),
+        None => OwnerKind::Unsampled,
+    });
+    v1::Range {
+        start: range.start,
+        end: range.end,
+        committed: range.writable && range.backing == Backing::Anonymous,
+        released: range.released,
+        owner: owner.unwrap_or_default().into(),
+        stack_id: stack(range).map_or(0, wire_stack_id),
+        since: range.live.map(|(_, since)| clocks.to_wall(since)),
+        frames: Vec::new(),
+    }
+}

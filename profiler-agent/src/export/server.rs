@@ -1,0 +1,222 @@
+//! Listeners, and the services on them.
+
+use std::{future::Future, io, net::SocketAddr, path::PathBuf, time::Duration};
+
+use profiler_proto::{FILE_DESCRIPTOR_SET, v1::query_server::QueryServer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
+    sync::watch,
+};
+use tokio_stream::{
+    Stream,
+    wrappers::{TcpListenerStream, UnixListenerStream},
+};
+use tonic::transport::{
+    Server,
+    server::{Connected, Router},
+};
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use super::{query::QueryService, unix_socket::SocketFile};
+
+/// The name under which health and reflection know the service.
+const SERVICE: &str = "profiler.v1.Query";
+
+/// The longest question: a thousand values in each field of a selector fit.
+const REQUEST_BYTES_MAX: usize = 1 << 20;
+/// The longest answer: 10,000 rows of 40 frames with names of ordinary length fit.
+const RESPONSE_BYTES_MAX: usize = 64 << 20;
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const STREAMS_MAX: u32 = 64;
+/// Peers that no longer answer are let go.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// What is still being answered at shutdown gets so much time.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// A TCP address; port 0 takes any.
+    pub tcp: Option<SocketAddr>,
+    /// A Unix socket.
+    pub unix: Option<PathBuf>,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            tcp: Some(SocketAddr::from(([127, 0, 0, 1], 7741))),
+            unix: Some(PathBuf::from("/run/profiler/agent.sock")),
+        }
+    }
+}
+
+/// Why a listener could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Someone listens on the port.
+    #[error(
+        "port {} is in use ({address}): another agent may be running. Stop it, or give this one \
+         another address",
+        address.port()
+    )]
+    PortTaken {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// Anything else about the TCP address.
+    #[error("can't listen on {address}: {error}")]
+    Tcp {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Someone answers on the socket.
+    #[error(
+        "{}: another agent answers on this socket. Stop it, or give this one another path",
+        .0.display()
+    )]
+    SocketTaken(PathBuf),
+    /// The file is something else.
+    #[error(
+        "{}: this file is not a socket, so it is left alone. Remove it, or give another path",
+        .0.display()
+    )]
+    NotASocket(PathBuf),
+    /// Anything else about the socket.
+    #[error("{}: can't {doing}: {error}", path.display())]
+    Socket {
+        /// The path asked for.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// Listeners that are bound and do not serve yet.
+#[derive(Debug)]
+pub struct Listeners {
+    tcp: Option<TcpListener>,
+    unix: Option<(SocketFile, UnixListener)>,
+}
+
+impl Listeners {
+    /// Takes the port and the socket, or says why not and leaves nothing behind. Needs a tokio
+    /// runtime.
+    pub async fn bind(listen: &Listen) -> Result<Self, BindError> {
+        let tcp = match listen.tcp {
+            Some(address) => Some(bind_tcp(address).await?),
+            None => None,
+        };
+        let unix = listen.unix.as_deref();
+        let unix = unix.map(SocketFile::bind).transpose()?;
+        Ok(Self { tcp, unix })
+    }
+
+    /// The TCP address with the port that was taken.
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        self.tcp.as_ref()?.local_addr().ok()
+    }
+
+    /// Serves until `shutdown` completes or a listener fails. What is being answered then gets a
+    /// few seconds; the socket's file is removed.
+    pub async fn serve(
+        self,
+        service: QueryService,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), anyhow::Error> {
+        let (stop, stopped) = watch::channel(false);
+        let (health, router) = router(service).await?;
+        let tcp = self.tcp.map(TcpListenerStream::new);
+        let (_file, unix) = match self.unix {
+            Some((file, listener)) => (Some(file), Some(UnixListenerStream::new(listener))),
+            None => (None, None),
+        };
+        let serve = async {
+            tokio::try_join!(
+                serve_on(router.clone(), tcp, stopped.clone()),
+                serve_on(router, unix, stopped),
+            )
+        };
+        tokio::pin!(serve);
+        tokio::select! {
+            ended = &mut serve => return Ok(ended.map(|_| ())?),
+            () = shutdown => {}
+        }
+        for name in ["", SERVICE] {
+            health
+                .set_service_status(name, ServingStatus::NotServing)
+                .await;
+        }
+        stop.send_replace(true);
+        match tokio::time::timeout(GRACE, serve).await {
+            Ok(ended) => Ok(ended.map(|_| ())?),
+            Err(_) => {
+                tracing::warn!("questions that were still being answered are cut off");
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn bind_tcp(address: SocketAddr) -> Result<TcpListener, BindError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => BindError::PortTaken { address },
+        _ => BindError::Tcp { address, error },
+    })
+}
+
+/// Serves what comes in, if there is such a listener.
+async fn serve_on<S, C>(
+    router: Router,
+    incoming: Option<S>,
+    stopped: watch::Receiver<bool>,
+) -> Result<(), tonic::transport::Error>
+where
+    S: Stream<Item = io::Result<C>>,
+    C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+{
+    match incoming {
+        Some(incoming) => {
+            let stopped = until(stopped);
+            router.serve_with_incoming_shutdown(incoming, stopped).await
+        }
+        None => Ok(()),
+    }
+}
+
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is the end as well.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+async fn router(service: QueryService) -> Result<(HealthReporter, Router), anyhow::Error> {
+    let query = QueryServer::new(service)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX);
+    let (reporter, health) = tonic_health::server::health_reporter();
+    for name in ["", SERVICE] {
+        reporter
+            .set_service_status(name, ServingStatus::Serving)
+            .await;
+    }
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let router = Server::builder()
+        .timeout(REQUEST_TIMEOUT)
+        .max_concurrent_streams(STREAMS_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .add_service(query)
+        .add_service(health)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?);
+    Ok((reporter, router))
+}

@@ -1,0 +1,7 @@
+//! The service as a client sees it: over a real port and a real socket, with a pipeline and names
+//! that are made up.
+
+mod answers;
+mod fake;
+mod listeners;
+mod refusals;

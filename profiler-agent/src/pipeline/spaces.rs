@@ -1,0 +1,228 @@
+//! The ledgers of all address spaces, and the growth that their changes make. One process answers
+//! for a space, also while a vfork child uses it too.
+
+use std::collections::HashMap;
+
+use crate::{
+    event::Operation,
+    ids::{BootTime, ProcessHandle},
+    ledger::{AddressSpace, Cause, Change, Drift, Outcome, Owner},
+    process::{SpaceId, maps::Mapping},
+    profile::{GrowthTable, ProcessFold},
+};
+
+/// The largest ledger that a fork copies, in ranges. A larger one is read from the child's maps if
+/// the child lives on: copying is cheap for the kernel and dear here.
+const COPY_MAX: usize = 8192;
+/// Reading the maps of a process may take this part of the time at the most: one in so many.
+const RECONCILE_SHARE: u64 = 50;
+
+/// A ledger and who answers for it.
+#[derive(Debug, Default)]
+struct Space {
+    ledger: AddressSpace,
+    process: Option<ProcessHandle>,
+    operations: u64,
+    lost: u64,
+    /// Its maps are not read again before.
+    reconcile_after: BootTime,
+}
+
+/// All ledgers.
+#[derive(Debug, Default)]
+pub struct Spaces {
+    spaces: HashMap<SpaceId, Space>,
+    by_process: HashMap<ProcessHandle, SpaceId>,
+    changes: Vec<Change>,
+}
+
+impl Spaces {
+    /// An empty ledger; of a `fresh` space it is known that nothing is in it but what execve put
+    /// there, so that its first brk starts at the start of the heap.
+    pub fn create(&mut self, id: SpaceId, fresh: bool) {
+        let mut space = Space::default();
+        if fresh {
+            space.ledger.clear(&mut self.changes);
+        }
+        self.spaces.insert(id, space);
+    }
+
+    /// A fork's copy; `false` if it was too large to be copied, and the child starts with nothing.
+    pub fn copy(&mut self, from: SpaceId, to: SpaceId) -> bool {
+        let ledger = self.spaces.get(&from).map(|space| &space.ledger);
+        let small = ledger.filter(|ledger| ledger.len() <= COPY_MAX).cloned();
+        let copied = small.is_some() || ledger.is_none();
+        let copy = Space {
+            ledger: small.unwrap_or_default(),
+            ..Space::default()
+        };
+        self.spaces.insert(to, copy);
+        copied
+    }
+
+    /// When the maps of a space may be read.
+    pub fn reconcile_after(&self, id: SpaceId) -> BootTime {
+        let space = self.spaces.get(&id);
+        space.map_or(BootTime(0), |space| space.reconcile_after)
+    }
+
+    /// Notes that reading the maps took until `now`.
+    pub fn reconciled(&mut self, id: SpaceId, began: BootTime, now: BootTime) {
+        if let Some(space) = self.spaces.get_mut(&id) {
+            let cost = now.0.saturating_sub(began.0);
+            space.reconcile_after = BootTime(now.0.saturating_add(cost * RECONCILE_SHARE));
+        }
+    }
+
+    /// Who answers for a space; nobody yet for a new one.
+    pub fn answers(&self, space: SpaceId) -> Option<ProcessHandle> {
+        self.spaces.get(&space)?.process
+    }
+
+    /// Makes a process answer for a space that has nobody: what is live in it is the process's.
+    pub fn bind(&mut self, id: SpaceId, process: ProcessHandle, growth: &mut GrowthTable) {
+        let Some(space) = self
+            .spaces
+            .get_mut(&id)
+            .filter(|space| space.process.is_none())
+        else {
+            return;
+        };
+        space.process = Some(process);
+        self.by_process.insert(process, id);
+        growth.inherit(process, &space.ledger);
+    }
+
+    /// A process ends. If others use its space still, one of them will answer for it.
+    pub fn unbind(&mut self, process: ProcessHandle, growth: &mut GrowthTable) {
+        let Some(space) = self.by_process.remove(&process) else {
+            return;
+        };
+        let Some(space) = self.spaces.get_mut(&space) else {
+            return;
+        };
+        space.process = None;
+        for (owner, live) in space.ledger.live_by_owner() {
+            growth.apply(
+                process,
+                &Change {
+                    owner,
+                    committed: 0,
+                    freed: live.bytes,
+                },
+            );
+        }
+    }
+
+    /// Nobody uses the space any more.
+    pub fn drop_space(&mut self, id: SpaceId, growth: &mut GrowthTable) {
+        let Some(mut space) = self.spaces.remove(&id) else {
+            return;
+        };
+        space.ledger.clear(&mut self.changes);
+        if let Some(process) = space.process {
+            self.by_process.remove(&process);
+        }
+        settle(&mut self.changes, space.process, growth);
+    }
+
+    /// Plays an operation.
+    pub fn apply(
+        &mut self,
+        id: SpaceId,
+        operation: &Operation,
+        cause: Cause,
+        growth: &mut GrowthTable,
+    ) -> Outcome {
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return Outcome::Settled;
+        };
+        space.operations += 1;
+        let outcome = space.ledger.apply(operation, cause, &mut self.changes);
+        settle(&mut self.changes, space.process, growth);
+        outcome
+    }
+
+    /// Brings a ledger in line with maps whose reading began at `time`.
+    pub fn reconcile(
+        &mut self,
+        id: SpaceId,
+        mappings: &[Mapping<'_>],
+        owner: Owner,
+        time: BootTime,
+        growth: &mut GrowthTable,
+    ) -> Drift {
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return Drift::default();
+        };
+        let drift = space
+            .ledger
+            .reconcile(mappings, owner, time, &mut self.changes);
+        settle(&mut self.changes, space.process, growth);
+        drift
+    }
+
+    /// Notes that so many more operations of a space were lost.
+    pub fn add_lost(&mut self, id: SpaceId, lost: u64) {
+        if let Some(space) = self.spaces.get_mut(&id) {
+            space.lost = space.lost.saturating_add(lost);
+        }
+    }
+
+    /// The ledger that a process answers for.
+    pub fn ledger_of(&self, process: ProcessHandle) -> Option<&AddressSpace> {
+        let space = self.spaces.get(self.by_process.get(&process)?)?;
+        Some(&space.ledger)
+    }
+
+    /// What a snapshot takes from a process's ledger.
+    pub fn fold(&self, process: ProcessHandle) -> Option<ProcessFold> {
+        let space = self.spaces.get(self.by_process.get(&process)?)?;
+        Some(ProcessFold::new(
+            &space.ledger,
+            space.operations,
+            space.lost,
+        ))
+    }
+
+    /// Gives up what a ledger knows.
+    pub fn empty(&mut self, id: SpaceId, growth: &mut GrowthTable) {
+        if let Some(space) = self.spaces.get_mut(&id) {
+            space.ledger.clear(&mut self.changes);
+            settle(&mut self.changes, space.process, growth);
+        }
+    }
+
+    /// Ranges in all ledgers.
+    pub fn ranges(&self) -> usize {
+        self.spaces.values().map(|space| space.ledger.len()).sum()
+    }
+
+    /// The largest ledger that somebody answers for.
+    pub fn largest(&self) -> Option<(ProcessHandle, SpaceId)> {
+        let answered = self
+            .spaces
+            .iter()
+            .filter_map(|(id, space)| Some((space.process?, *id, space.ledger.len())));
+        answered
+            .max_by_key(|(_, _, ranges)| *ranges)
+            .map(|(process, id, _)| (process, id))
+    }
+
+    /// Ranges that lost their owner to stay within the bound of their ledger.
+    pub fn folded(&self) -> u64 {
+        self.spaces
+            .values()
+            .map(|space| space.ledger.folded().owners)
+            .sum()
+    }
+}
+
+/// Puts changes down to the process that answers.
+fn settle(changes: &mut Vec<Change>, process: Option<ProcessHandle>, growth: &mut GrowthTable) {
+    for change in changes.drain(..) {
+        if let Some(process) = process {
+            growth.apply(process, &change);
+        }
+    }
+}
