@@ -1,0 +1,170 @@
+//! Folded stacks: one line a stack, root first, frames apart by `;`, then its bytes.
+
+use std::collections::BTreeMap;
+
+use profiler_proto::v1::{Frame, FrameKind, GrowthRow, OwnerKind};
+
+use crate::{
+    args::Value,
+    text::{base_name, clean},
+};
+
+/// Bytes by folded stack; rows that fold to the same line are added up.
+pub type Folded = BTreeMap<String, u64>;
+
+/// Folds rows by stack.
+pub fn fold(rows: &[GrowthRow], value: Value) -> Folded {
+    let mut folded = Folded::new();
+    for row in rows {
+        let bytes = match value {
+            Value::Live => row.committed_live_bytes,
+            Value::Allocated => row.committed_allocated_bytes,
+        };
+        if bytes > 0 {
+            let sum = folded.entry(stack(row)).or_default();
+            *sum = sum.saturating_add(bytes);
+        }
+    }
+    folded
+}
+
+/// One line a stack.
+pub fn lines(folded: &Folded) -> String {
+    let line = |(stack, bytes): (&String, &u64)| format!("{stack} {bytes}\n");
+    folded.iter().map(line).collect()
+}
+
+/// The name of a frame, where there is one, else what is known instead.
+pub fn frame_name(frame: &Frame) -> String {
+    match frame.kind() {
+        FrameKind::Truncated => TRUNCATED.into(),
+        _ if !frame.function.is_empty() => clean(&frame.function).into_owned(),
+        _ if frame.module.is_empty() => format!("{:#x}", frame.module_offset),
+        _ => {
+            let module = clean(base_name(&frame.module));
+            format!("{module}+{:#x}", frame.module_offset)
+        }
+    }
+}
+
+/// Marks the end of a stack that could not be followed.
+pub const TRUNCATED: &str = "[stack truncated]";
+
+/// What stands for the stack of memory that no stack owns.
+pub fn owner_name(owner: OwnerKind) -> Option<&'static str> {
+    match owner {
+        OwnerKind::PreExisting => Some("[pre-existing]"),
+        OwnerKind::ExecImage => Some("[exec image]"),
+        OwnerKind::Unattributed => Some("[unattributed]"),
+        OwnerKind::Folded => Some("[folded: stack table full]"),
+        OwnerKind::Unsampled => Some("[stack not captured]"),
+        OwnerKind::Unspecified | OwnerKind::Stack | OwnerKind::Aggregate => None,
+    }
+}
+
+/// Whether a stack lacks its root and no frame says so.
+pub fn lacks_mark(row: &GrowthRow) -> bool {
+    row.truncated && !row.frames.iter().any(|f| f.kind() == FrameKind::Truncated)
+}
+
+fn stack(row: &GrowthRow) -> String {
+    let process = match row.process_name.as_str() {
+        "" => "[unknown process]",
+        name => name,
+    };
+    let mut parts = vec![escaped(&clean(process))];
+    if lacks_mark(row) {
+        parts.push(TRUNCATED.into());
+    }
+    let frames = row.frames.iter().rev();
+    parts.extend(frames.map(|frame| escaped(&frame_name(frame))));
+    if let (true, Some(owner)) = (row.frames.is_empty(), owner_name(row.owner())) {
+        parts.push(owner.into());
+    }
+    let mut line = parts.join(";");
+    // Readers take a last word that is a number for a second figure.
+    if let Some(at) = line.rfind(' ')
+        && line[at + 1..].parse::<f64>().is_ok()
+    {
+        line.replace_range(at..=at, "_");
+    }
+    line
+}
+
+fn escaped(name: &str) -> String {
+    let name = name.trim().replace(';', ":");
+    if name.is_empty() { "?".into() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(function: &str) -> Frame {
+        Frame {
+            function: function.into(),
+            kind: FrameKind::Native.into(),
+            ..Frame::default()
+        }
+    }
+
+    fn row(frames: Vec<Frame>) -> GrowthRow {
+        GrowthRow {
+            process_name: "node".into(),
+            committed_live_bytes: 10,
+            committed_allocated_bytes: 30,
+            frames,
+            ..GrowthRow::default()
+        }
+    }
+
+    #[test]
+    fn root_first_with_the_process_as_root() {
+        let rows = [row(vec![named("malloc"), named("main")])];
+        assert_eq!(lines(&fold(&rows, Value::Live)), "node;main;malloc 10\n");
+        assert_eq!(
+            lines(&fold(&rows, Value::Allocated)),
+            "node;main;malloc 30\n"
+        );
+    }
+
+    #[test]
+    fn equal_stacks_add_up_and_empty_ones_are_left_out() {
+        let mut rows = vec![row(vec![named("f")]), row(vec![named("f")])];
+        rows.push(GrowthRow {
+            committed_live_bytes: 0,
+            ..row(vec![named("g")])
+        });
+        assert_eq!(lines(&fold(&rows, Value::Live)), "node;f 20\n");
+    }
+
+    #[test]
+    fn names_cannot_break_the_format() {
+        let rows = [row(vec![named("leaf 12"), named("a;b\nc"), named(" ")])];
+        assert_eq!(
+            lines(&fold(&rows, Value::Live)),
+            "node;?;a:b\u{fffd}c;leaf_12 10\n"
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_marked() {
+        let nameless = Frame {
+            module: "/usr/lib/libc.so.6".into(),
+            module_offset: 0x1234,
+            ..Frame::default()
+        };
+        let truncated = GrowthRow {
+            truncated: true,
+            ..row(vec![nameless])
+        };
+        let pre_existing = GrowthRow {
+            owner: OwnerKind::PreExisting.into(),
+            ..row(vec![])
+        };
+        assert_eq!(
+            lines(&fold(&[truncated, pre_existing], Value::Live)),
+            "node;[pre-existing] 10\nnode;[stack truncated];libc.so.6+0x1234 10\n"
+        );
+    }
+}

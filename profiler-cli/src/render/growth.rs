@@ -1,0 +1,281 @@
+//! Growth: blocks by stack, tables by everything else. `top` and `diff` share both.
+
+use profiler_proto::v1::{DiffResponse, GrowthRow, TopResponse};
+
+use crate::{
+    args::{By, Order},
+    folded::{frame_name, owner_name},
+    render::{accounting, stack},
+    screen::Look,
+    table::{Align, Table},
+    text::{base_name, clean, plural, short_container},
+    time::shown,
+    units::{bytes, count, delta, seconds},
+};
+
+/// How growth is laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// What a row stands for.
+    pub by: By,
+    /// What comes first.
+    pub order: Order,
+    /// Most frames of a stack.
+    pub frames: usize,
+    /// Width and colour.
+    pub look: Look,
+}
+
+/// Growth at one moment.
+pub fn top(response: &TopResponse, layout: Layout) -> String {
+    let look = layout.look;
+    let snapshot = response.snapshot.unwrap_or_default();
+    let mut text = heading(layout, "largest", layout.order.name());
+    text.push_str(&look.dim(&format!(
+        "at {}, growth since {}; {}\n",
+        shown(snapshot.time.as_ref()),
+        shown(snapshot.since.as_ref()),
+        extent(&response.rows, response.total_rows),
+    )));
+    text.push('\n');
+    text.push_str(&rows(&response.rows, layout, false));
+    text.push_str(&accounting::footer(response.accounting.as_ref(), look));
+    text
+}
+
+/// Growth between two moments.
+pub fn diff(response: &DiffResponse, layout: Layout) -> String {
+    let look = layout.look;
+    let order = match layout.order {
+        Order::Live => "growth of live",
+        other => other.name(),
+    };
+    let mut text = heading(layout, "largest", order);
+    text.push_str(&look.dim(&format!(
+        "from {} to {}; {}\n",
+        shown(response.from.as_ref()),
+        shown(response.to.as_ref()),
+        extent(&response.rows, response.total_rows),
+    )));
+    text.push('\n');
+    text.push_str(&rows(&response.rows, layout, true));
+    text.push_str(&accounting::footer(response.accounting.as_ref(), look));
+    text
+}
+
+fn heading(layout: Layout, how: &str, order: &str) -> String {
+    let precision = match layout.by {
+        By::Stack | By::Function => "sampled estimates",
+        By::Process | By::Container => "exact",
+    };
+    let title = format!(
+        "who demanded memory, by {}, {how} {order} first",
+        layout.by.name()
+    );
+    format!(
+        "{} (tier C: demand, not retention; {precision})\n",
+        layout.look.bold(&title)
+    )
+}
+
+fn extent(rows: &[GrowthRow], total: u32) -> String {
+    let shown = rows.len() as u64;
+    if shown < u64::from(total) {
+        format!(
+            "{} of {}",
+            count(shown),
+            plural(total.into(), "row", "rows")
+        )
+    } else {
+        plural(shown, "row", "rows")
+    }
+}
+
+fn rows(rows: &[GrowthRow], layout: Layout, change: bool) -> String {
+    if rows.is_empty() {
+        return "no growth matches; `profiler targets` lists what is observed\n\n".into();
+    }
+    match layout.by {
+        By::Stack => {
+            let blocks = rows.iter().enumerate();
+            blocks
+                .map(|(index, row)| block(index + 1, row, layout, change))
+                .collect()
+        }
+        By::Process | By::Container | By::Function => {
+            let mut text = grouped(rows, layout.by, change).render(layout.look);
+            text.push('\n');
+            text
+        }
+    }
+}
+
+/// One stack: a line of figures, a line of whose it is, its frames.
+fn block(number: usize, row: &GrowthRow, layout: Layout, change: bool) -> String {
+    let look = layout.look;
+    let mut figures = vec![look.bold(&format!("#{number}"))];
+    if change {
+        figures.push(format!("growth {}", coloured(row.live_delta_bytes, look)));
+    }
+    figures.push(format!("live {}", bytes(row.committed_live_bytes)));
+    figures.push(format!(
+        "allocated {}",
+        bytes(row.committed_allocated_bytes)
+    ));
+    figures.push(format!("freed {}", bytes(row.committed_freed_bytes)));
+    figures.push(plural(row.events, "event", "events"));
+    if row.committed_live_bytes > 0 {
+        figures.push(format!("age {}", age(row)));
+    }
+    format!(
+        "{}\n    {}\n{}\n",
+        figures.join("  "),
+        look.dim(&whose(row)),
+        stack::lines(row, layout.frames, look)
+    )
+}
+
+/// Oldest to newest of what is live.
+fn age(row: &GrowthRow) -> String {
+    let oldest = seconds(row.oldest_live_age_seconds);
+    let newest = seconds(row.newest_live_age_seconds);
+    if oldest == newest {
+        oldest
+    } else {
+        format!("{oldest} to {newest}")
+    }
+}
+
+fn process(row: &GrowthRow) -> String {
+    let name = match row.process_name.as_str() {
+        "" => "unknown process".into(),
+        name => clean(name),
+    };
+    match row.pid {
+        0 => name.into_owned(),
+        pid => format!("{name} (pid {pid})"),
+    }
+}
+
+/// Process and container.
+fn whose(row: &GrowthRow) -> String {
+    let mut text = process(row);
+    if !row.container_id.is_empty() {
+        text.push_str(&format!(
+            "  container {}",
+            short_container(&row.container_id)
+        ));
+    }
+    text
+}
+
+fn coloured(change: i64, look: Look) -> String {
+    match change {
+        1.. => look.warn(&delta(change)),
+        0 => delta(change),
+        _ => look.good(&delta(change)),
+    }
+}
+
+fn grouped(rows: &[GrowthRow], by: By, change: bool) -> Table {
+    let mut titles = Vec::new();
+    if change {
+        titles.push(("GROWTH", Align::Right));
+    }
+    titles.push(("LIVE", Align::Right));
+    if by == By::Function {
+        titles.push(("SELF", Align::Right));
+    }
+    titles.extend([("ALLOCATED", Align::Right), ("FREED", Align::Right)]);
+    titles.push(("EVENTS", Align::Right));
+    titles.extend(match by {
+        By::Function => vec![("FUNCTION", Align::Left), ("PLACE", Align::Left)],
+        By::Container => vec![("CONTAINER", Align::Left), ("CGROUP", Align::Left)],
+        By::Process | By::Stack => vec![
+            ("PID", Align::Right),
+            ("PROCESS", Align::Left),
+            ("CONTAINER", Align::Left),
+        ],
+    });
+    let mut table = Table::new(titles);
+    for row in rows {
+        let mut cells = Vec::new();
+        if change {
+            cells.push(delta(row.live_delta_bytes));
+        }
+        cells.push(bytes(row.committed_live_bytes));
+        if by == By::Function {
+            cells.push(bytes(row.self_live_bytes));
+        }
+        cells.push(bytes(row.committed_allocated_bytes));
+        cells.push(bytes(row.committed_freed_bytes));
+        cells.push(count(row.events));
+        cells.extend(names(row, by));
+        table.push(cells);
+    }
+    table
+}
+
+/// What a row is called, in as many cells as its grouping has names.
+fn names(row: &GrowthRow, by: By) -> Vec<String> {
+    match by {
+        By::Function => vec![function(row), function_place(row)],
+        By::Container => vec![
+            short_container(&row.container_id).into_owned(),
+            clean(&row.cgroup).into_owned(),
+        ],
+        By::Process | By::Stack => vec![
+            row.pid.to_string(),
+            clean(&row.process_name).into_owned(),
+            short_container(&row.container_id).into_owned(),
+        ],
+    }
+}
+
+/// What a row is called, in one line.
+pub fn label(row: &GrowthRow, by: By) -> String {
+    match by {
+        By::Stack => format!("{}  {}", process(row), trace(row)),
+        By::Process => whose(row),
+        By::Container => short_container(&row.container_id).into_owned(),
+        By::Function => format!("{}  {}", function(row), function_place(row)),
+    }
+}
+
+/// Frames that tell stacks apart: the leaf alone is the C library's in most.
+const TRACED: usize = 8;
+
+/// The frames next to the leaf, in one line.
+fn trace(row: &GrowthRow) -> String {
+    if row.frames.is_empty() {
+        return function(row);
+    }
+    let frames = row.frames.iter().take(TRACED).map(frame_name);
+    let mut text = frames.collect::<Vec<_>>().join(" < ");
+    if row.frames.len() > TRACED {
+        text.push_str(" < …");
+    }
+    text
+}
+
+/// The function that a row by function stands for, or the leaf of its stack.
+pub fn function(row: &GrowthRow) -> String {
+    match row.frames.first() {
+        Some(frame) => frame_name(frame),
+        None => owner_name(row.owner()).unwrap_or("?").into(),
+    }
+}
+
+fn function_place(row: &GrowthRow) -> String {
+    let Some(frame) = row.frames.first() else {
+        return String::new();
+    };
+    let module = clean(base_name(&frame.module));
+    if frame.file.is_empty() {
+        return module.into_owned();
+    }
+    format!("{}:{}", clean(base_name(&frame.file)), frame.line)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! Tables that fit the terminal.
+
+use crate::{
+    screen::Look,
+    text::{columns, cut},
+};
+
+/// On which side the text of a column stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Names.
+    Left,
+    /// Figures.
+    Right,
+}
+
+/// Columns, rows of cells, and which columns give way when it gets narrow.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    titles: Vec<(&'static str, Align)>,
+    rows: Vec<Vec<String>>,
+}
+
+const GAP: usize = 2;
+const NARROWEST: usize = 8;
+
+impl Table {
+    /// A table with these columns.
+    pub fn new(titles: impl Into<Vec<(&'static str, Align)>>) -> Self {
+        Self {
+            titles: titles.into(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row; cells beyond the columns are left out.
+    pub fn push(&mut self, mut cells: Vec<String>) {
+        cells.resize(self.titles.len(), String::new());
+        self.rows.push(cells);
+    }
+
+    /// The table as lines.
+    pub fn render(&self, look: Look) -> String {
+        let widths = self.widths(look.width);
+        let mut text = look.bold(&self.line(self.titles.iter().map(|(title, _)| *title), &widths));
+        text.push('\n');
+        for row in &self.rows {
+            text.push_str(&self.line(row.iter().map(String::as_str), &widths));
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Natural widths, then names are narrowed, the last column first, until the line fits.
+    fn widths(&self, limit: Option<usize>) -> Vec<usize> {
+        let mut widths: Vec<usize> = (0..self.titles.len())
+            .map(|index| {
+                let cells = self.rows.iter().map(|row| columns(&row[index]));
+                cells.max().unwrap_or(0).max(columns(self.titles[index].0))
+            })
+            .collect();
+        let Some(limit) = limit else { return widths };
+        let total: usize = widths.iter().map(|width| width + GAP).sum();
+        let mut excess = total.saturating_sub(GAP).saturating_sub(limit);
+        for (width, (title, align)) in widths.iter_mut().zip(&self.titles).rev() {
+            if *align == Align::Left {
+                let least = NARROWEST.max(columns(title));
+                let given = width.saturating_sub(least).min(excess);
+                *width -= given;
+                excess -= given;
+            }
+        }
+        widths
+    }
+
+    fn line<'a>(&self, cells: impl Iterator<Item = &'a str>, widths: &[usize]) -> String {
+        let mut line = String::new();
+        for ((cell, width), (_, align)) in cells.zip(widths).zip(&self.titles) {
+            let cell = cut(cell, *width);
+            let padding = " ".repeat(width.saturating_sub(columns(&cell)));
+            if *align == Align::Right {
+                line.push_str(&padding);
+            }
+            line.push_str(&cell);
+            if *align == Align::Left {
+                line.push_str(&padding);
+            }
+            line.push_str("  ");
+        }
+        line.truncate(line.trim_end().len());
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new([("PID", Align::Right), ("NAME", Align::Left)]);
+        table.push(vec!["7".into(), "a-rather-long-name".into()]);
+        table.push(vec!["12345".into(), "b".into()]);
+        table
+    }
+
+    #[test]
+    fn aligns_figures_right_and_names_left() {
+        assert_eq!(
+            table().render(Look::plain(None)),
+            "  PID  NAME\n    7  a-rather-long-name\n12345  b\n"
+        );
+    }
+
+    #[test]
+    fn names_give_way_figures_never() {
+        assert_eq!(
+            table().render(Look::plain(Some(17))),
+            "  PID  NAME\n    7  a-rather-…\n12345  b\n"
+        );
+        let narrow = table().render(Look::plain(Some(1)));
+        assert!(narrow.contains("12345  b"), "{narrow}");
+    }
+}

@@ -1,0 +1,96 @@
+//! `flame`: growth by stack as a picture.
+
+use crate::{
+    args::{FlameArgs, WhenArgs},
+    client::Client,
+    failure::Failure,
+    flame::{self, Caption},
+    folded::{self, Folded, fold},
+    screen::Screen,
+    text::plural,
+    units::{bytes, share},
+    verbs::{all_stacks, tell},
+};
+
+pub(super) fn check(args: &FlameArgs, screen: &Screen) -> Result<(), Failure> {
+    if args.folded {
+        return Ok(());
+    }
+    screen.refuse_terminal(args.output.as_deref(), "an SVG picture")
+}
+
+pub(super) async fn flame(
+    args: &FlameArgs,
+    mut client: Client,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let mut facts = vec!["tier C: demand, not retention".to_owned()];
+    let when = match args.from {
+        Some(_) => WhenArgs {
+            since: None,
+            at: args.to,
+        },
+        None => args.when,
+    };
+    let now = stacks(args, when, &mut client, &mut facts).await?;
+    let before = match args.from {
+        Some(from) => {
+            let when = WhenArgs {
+                since: None,
+                at: Some(from),
+            };
+            Some(stacks(args, when, &mut client, &mut Vec::new()).await?)
+        }
+        None => None,
+    };
+    let total = now
+        .values()
+        .fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
+    let name = format!("{} committed by stack", bytes(total));
+    let caption = Caption {
+        title: format!("{name} ({})", args.value.name()),
+        facts: facts.join("; "),
+    };
+    let output = match (args.folded, &before) {
+        (true, None) => folded::lines(&now).into_bytes(),
+        (true, Some(before)) => flame::merged(before, &now)?.into_bytes(),
+        (false, None) => flame::svg(&folded::lines(&now), &caption)?,
+        (false, Some(before)) => flame::svg(&flame::merged(before, &now)?, &caption)?,
+    };
+    if screen.save(args.output.as_deref(), &output)? {
+        let stacks = plural(now.len() as u64, "stack", "stacks");
+        tell(&format!("{stacks}, {}; {}", caption.title, caption.facts));
+    }
+    Ok(())
+}
+
+/// Folded stacks at one moment; what a viewer has to know is added to `facts`.
+async fn stacks(
+    args: &FlameArgs,
+    when: WhenArgs,
+    client: &mut Client,
+    facts: &mut Vec<String>,
+) -> Result<Folded, Failure> {
+    let request = all_stacks(&args.select, when, args.unattributed);
+    let response = client.top(request).await?;
+    let rows = response.rows.len() as u64;
+    if rows < response.total_rows.into() {
+        facts.push(format!(
+            "the {rows} largest of {} stacks",
+            response.total_rows
+        ));
+    }
+    if let Some(accounting) = &response.accounting {
+        let unattributed = share(accounting.unattributed_share);
+        let shown = if args.unattributed {
+            "shown"
+        } else {
+            "left out"
+        };
+        facts.push(format!("no stack owns {unattributed}, {shown}"));
+        if !accounting.losses.is_empty() {
+            facts.push("events were lost, see `profiler status`".into());
+        }
+    }
+    Ok(fold(&response.rows, args.value))
+}

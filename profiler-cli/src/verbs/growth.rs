@@ -1,0 +1,80 @@
+//! `top` and `diff`.
+
+use profiler_proto::v1::{DiffRequest, TopRequest};
+
+use crate::{
+    args::{By, DiffArgs, Format, ShapeArgs, StacksArgs, TopArgs, TopFormat, Value},
+    client::Client,
+    failure::Failure,
+    folded, json,
+    render::growth::{self, Layout},
+    screen::Screen,
+};
+
+/// Refuses what makes no sense before anyone is asked.
+pub(super) fn check(args: &TopArgs) -> Result<(), Failure> {
+    if args.format == TopFormat::Folded && args.shape.by != By::Stack {
+        return Err(Failure::with_hint(
+            format!(
+                "--format folded needs stacks, not rows by {}",
+                args.shape.by.name()
+            ),
+            "leave --by away, or choose --format json",
+        ));
+    }
+    Ok(())
+}
+
+pub(super) async fn top(
+    args: &TopArgs,
+    mut client: Client,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let request = TopRequest {
+        selector: args.select.to_wire(),
+        by: args.shape.by.to_wire(),
+        order: args.shape.order.to_wire(),
+        limit: args.shape.limit,
+        at: args.when.at.map(|moment| moment.to_wire()),
+        since: args.when.since.map(|moment| moment.to_wire()),
+        include_unattributed: args.shape.unattributed,
+    };
+    let response = client.top(request).await?;
+    let text = match args.format {
+        TopFormat::Json => json::to_text(&response)?,
+        TopFormat::Folded => folded::lines(&folded::fold(&response.rows, Value::Live)),
+        TopFormat::Table => growth::top(&response, layout(&args.shape, args.stacks, screen)),
+    };
+    screen.print(&text)
+}
+
+pub(super) async fn diff(
+    args: &DiffArgs,
+    mut client: Client,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let request = DiffRequest {
+        selector: args.select.to_wire(),
+        by: args.shape.by.to_wire(),
+        order: args.shape.order.to_wire(),
+        limit: args.shape.limit,
+        from: Some(args.from.to_wire()),
+        to: args.to.map(|moment| moment.to_wire()),
+        include_unattributed: args.shape.unattributed,
+    };
+    let response = client.diff(request).await?;
+    let text = match args.format {
+        Format::Json => json::to_text(&response)?,
+        Format::Table => growth::diff(&response, layout(&args.shape, args.stacks, screen)),
+    };
+    screen.print(&text)
+}
+
+fn layout(shape: &ShapeArgs, stacks: StacksArgs, screen: &Screen) -> Layout {
+    Layout {
+        by: shape.by,
+        order: shape.order,
+        frames: stacks.frames as usize,
+        look: screen.look(stacks.no_truncate),
+    }
+}

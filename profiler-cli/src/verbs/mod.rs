@@ -1,0 +1,72 @@
+//! The verbs: arguments become a request, the response becomes output.
+
+mod export;
+mod flame;
+mod growth;
+mod status;
+
+use clap::CommandFactory as _;
+use profiler_proto::v1::{GroupBy, TopRequest};
+
+use crate::{
+    args::{Cli, Command, MOST_ROWS, SelectArgs, WhenArgs},
+    client::Client,
+    failure::Failure,
+    screen::Screen,
+    watch,
+};
+
+/// Runs the verb of a command line.
+pub(crate) async fn run(cli: Cli, screen: &mut Screen) -> Result<(), Failure> {
+    let endpoint = &cli.endpoint;
+    match cli.command {
+        // A live view outlives its endpoint: it connects by itself.
+        Command::Watch(args) => watch::run(&args, endpoint, screen).await,
+        Command::Status(args) => {
+            status::status(&args, Client::connect(endpoint).await?, screen).await
+        }
+        Command::Targets(args) => {
+            status::targets(&args, Client::connect(endpoint).await?, screen).await
+        }
+        Command::Ranges(args) => {
+            status::ranges(&args, Client::connect(endpoint).await?, screen).await
+        }
+        Command::Top(args) => {
+            growth::check(&args)?;
+            growth::top(&args, Client::connect(endpoint).await?, screen).await
+        }
+        Command::Diff(args) => growth::diff(&args, Client::connect(endpoint).await?, screen).await,
+        Command::Flame(args) => {
+            flame::check(&args, screen)?;
+            flame::flame(&args, Client::connect(endpoint).await?, screen).await
+        }
+        Command::Export(args) => {
+            export::check(&args, screen)?;
+            export::export(&args, Client::connect(endpoint).await?, screen).await
+        }
+        Command::Completions(args) => {
+            let mut script = Vec::new();
+            let mut command = Cli::command();
+            clap_complete::generate(args.shell, &mut command, "profiler", &mut script);
+            screen.write(&script)
+        }
+    }
+}
+
+/// A request for all rows by stack that one answer can carry.
+fn all_stacks(select: &SelectArgs, when: WhenArgs, unattributed: bool) -> TopRequest {
+    TopRequest {
+        selector: select.to_wire(),
+        by: GroupBy::Stack.into(),
+        limit: MOST_ROWS,
+        at: when.at.map(|moment| moment.to_wire()),
+        since: when.since.map(|moment| moment.to_wire()),
+        include_unattributed: unattributed,
+        ..TopRequest::default()
+    }
+}
+
+/// Says on standard error what standard output or a file now holds.
+fn tell(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,379 @@
+//! The state of the live view. It takes keys and answers and says what to do next; it neither
+//! draws nor asks.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use profiler_proto::v1::{GetStatusResponse, GrowthRow, Selector, TopResponse};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::fetch::{Question, Refresh};
+use crate::{
+    args::{By, Order, WatchArgs},
+    failure::Failure,
+    folded::frame_name,
+    render::{growth::label, status},
+};
+
+/// Rows that are asked for: more than fit on a screen, since the filter works on them.
+const ROWS: u32 = 2_000;
+/// The same for rows with stacks, whose frames the agent has to name each time.
+const ROWS_WITH_FRAMES: u32 = 200;
+/// Stacks shown of one row.
+const STACKS: u32 = 20;
+/// Refreshes that a sparkline reaches back.
+const SERIES: usize = 120;
+const LONGEST_FILTER: usize = 64;
+/// Lines that PgUp and PgDn move by.
+const PAGE_LINES: u16 = 10;
+
+/// What the screen shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Mode {
+    /// The table.
+    #[default]
+    Table,
+    /// The table, with the filter being typed.
+    Filter,
+    /// What the keys do.
+    Help,
+    /// The stacks of one row.
+    Detail(Detail),
+}
+
+/// The stacks of one row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detail {
+    /// The row's name.
+    pub title: String,
+    /// What was asked for it.
+    pub(super) asked: Option<Question>,
+    /// Its stacks; none while they are being fetched.
+    pub rows: Option<Result<Vec<GrowthRow>, String>>,
+    /// Lines scrolled past.
+    pub scroll: u16,
+}
+
+impl Detail {
+    /// Scrolls, or says that it is to be closed.
+    fn pressed(&mut self, code: KeyCode) -> bool {
+        let scroll = self.scroll;
+        self.scroll = match code {
+            KeyCode::Up | KeyCode::Char('k') => scroll.saturating_sub(1),
+            KeyCode::Down | KeyCode::Char('j') => scroll.saturating_add(1),
+            KeyCode::PageUp => scroll.saturating_sub(PAGE_LINES),
+            KeyCode::PageDown => scroll.saturating_add(PAGE_LINES),
+            _ => scroll,
+        };
+        matches!(code, KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q'))
+    }
+}
+
+/// Whether the endpoint answers.
+#[derive(Clone, Debug, Default)]
+pub enum Link {
+    /// Nothing has come yet.
+    #[default]
+    Connecting,
+    /// The last refresh came.
+    Up,
+    /// The last refresh failed.
+    Down {
+        /// Since when.
+        since: Instant,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What follows from a key.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Action {
+    None,
+    Quit,
+    /// Ask again now: the question has changed.
+    Refresh,
+    /// Fetch stacks for the detail.
+    Stacks(Question),
+}
+
+/// What a row is recognised by from one refresh to the next.
+type Key = (u32, String, String, u64, String);
+
+/// The live view.
+#[derive(Debug)]
+pub struct Model {
+    /// Where it asks.
+    pub endpoint: String,
+    /// Whether it answers.
+    pub link: Link,
+    /// What a row stands for.
+    pub by: By,
+    /// What comes first.
+    pub order: Order,
+    /// Shown are rows whose name contains this.
+    pub filter: String,
+    /// What the screen shows.
+    pub mode: Mode,
+    /// The selected row of those that pass the filter.
+    pub selected: usize,
+    /// The agent, as of the last refresh.
+    pub status: Option<GetStatusResponse>,
+    /// Growth, as of the last refresh.
+    pub top: Option<TopResponse>,
+    /// The agent's share of one CPU between the last two refreshes.
+    pub cpu_share: f64,
+    interval: Duration,
+    selector: Option<Selector>,
+    series: HashMap<Key, VecDeque<u64>>,
+}
+
+impl Model {
+    /// A view that has seen nothing yet.
+    pub fn new(args: &WatchArgs, endpoint: String) -> Self {
+        Self {
+            endpoint,
+            link: Link::default(),
+            by: args.by,
+            order: args.order,
+            filter: String::new(),
+            mode: Mode::default(),
+            selected: 0,
+            status: None,
+            top: None,
+            cpu_share: 0.0,
+            interval: args.interval,
+            selector: args.select.to_wire(),
+            series: HashMap::new(),
+        }
+    }
+
+    /// Time between two refreshes.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Rows that pass the filter.
+    pub fn rows(&self) -> Vec<&GrowthRow> {
+        let rows = self.top.iter().flat_map(|top| &top.rows);
+        let wanted = self.filter.to_lowercase();
+        rows.filter(|row| label(row, self.by).to_lowercase().contains(&wanted))
+            .collect()
+    }
+
+    /// Live bytes of a row at each refresh since it was first seen, oldest first.
+    pub fn series(&self, row: &GrowthRow) -> Vec<u64> {
+        let series = self.series.get(&key(row));
+        series.map_or_else(Vec::new, |series| series.iter().copied().collect())
+    }
+
+    pub(super) fn question(&self) -> Question {
+        Question {
+            selector: self.selector.clone(),
+            by: self.by,
+            order: self.order,
+            limit: match self.by {
+                By::Process | By::Container => ROWS,
+                By::Stack | By::Function => ROWS_WITH_FRAMES,
+            },
+        }
+    }
+
+    /// Takes the answer to a question. Answers to a question that has changed since are late.
+    pub(super) fn answered(&mut self, asked: &Question, result: Result<Refresh, Failure>) {
+        if *asked != self.question() {
+            return;
+        }
+        match result {
+            Ok(refresh) => self.refreshed(refresh),
+            Err(failure) => {
+                let since = match self.link {
+                    Link::Down { since, .. } => since,
+                    _ => Instant::now(),
+                };
+                let why = failure.to_string();
+                self.link = Link::Down { since, why };
+            }
+        }
+    }
+
+    fn refreshed(&mut self, refresh: Refresh) {
+        self.link = Link::Up;
+        self.cpu_share = self.cpu_share_until(&refresh.status);
+        let mut series = HashMap::with_capacity(refresh.top.rows.len());
+        for row in &refresh.top.rows {
+            // What is not listed any more is forgotten, so that the table stays small.
+            let mut seen = self.series.remove(&key(row)).unwrap_or_default();
+            if seen.len() == SERIES {
+                seen.pop_front();
+            }
+            seen.push_back(row.committed_live_bytes);
+            series.insert(key(row), seen);
+        }
+        self.series = series;
+        self.status = Some(refresh.status);
+        self.top = Some(refresh.top);
+        self.clamp();
+    }
+
+    fn cpu_share_until(&self, now: &GetStatusResponse) -> f64 {
+        let before = self
+            .status
+            .as_ref()
+            .filter(|before| before.started == now.started);
+        let Some(before) = before else {
+            return status::cpu_share(now);
+        };
+        let wall = status::uptime_seconds(now) - status::uptime_seconds(before);
+        if wall > 0.0 {
+            (now.agent_cpu_seconds - before.agent_cpu_seconds).max(0.0) / wall
+        } else {
+            self.cpu_share
+        }
+    }
+
+    /// Takes the stacks of the row whose detail is shown; those of another row are late.
+    pub(super) fn stacks(&mut self, asked: &Question, result: Result<TopResponse, Failure>) {
+        if let Mode::Detail(detail) = &mut self.mode
+            && detail.asked.as_ref() == Some(asked)
+        {
+            let result = result.map(|top| top.rows);
+            detail.rows = Some(result.map_err(|failure| failure.to_string()));
+        }
+    }
+
+    pub(super) fn pressed(&mut self, key: KeyEvent) -> Action {
+        if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
+            return Action::Quit;
+        }
+        match &mut self.mode {
+            Mode::Table => self.pressed_in_table(key.code),
+            Mode::Filter => self.pressed_in_filter(key.code),
+            Mode::Help => {
+                self.mode = Mode::Table;
+                Action::None
+            }
+            Mode::Detail(detail) => {
+                if detail.pressed(key.code) {
+                    self.mode = Mode::Table;
+                }
+                Action::None
+            }
+        }
+    }
+
+    fn pressed_in_table(&mut self, code: KeyCode) -> Action {
+        match code {
+            KeyCode::Char('q') => return Action::Quit,
+            KeyCode::Char('b') => {
+                self.by = next(
+                    &[By::Process, By::Container, By::Stack, By::Function],
+                    self.by,
+                );
+                return self.asked_anew();
+            }
+            KeyCode::Char('o') => {
+                let orders = [Order::Live, Order::Allocated, Order::Freed, Order::Events];
+                self.order = next(&orders, self.order);
+                return self.asked_anew();
+            }
+            KeyCode::Up | KeyCode::Char('k') => self.selected = self.selected.saturating_sub(1),
+            KeyCode::Down | KeyCode::Char('j') => self.selected += 1,
+            KeyCode::PageUp => {
+                self.selected = self.selected.saturating_sub(usize::from(PAGE_LINES));
+            }
+            KeyCode::PageDown => self.selected += usize::from(PAGE_LINES),
+            KeyCode::Home => self.selected = 0,
+            KeyCode::End => self.selected = usize::MAX,
+            KeyCode::Char('/') => self.mode = Mode::Filter,
+            KeyCode::Char('?') => self.mode = Mode::Help,
+            KeyCode::Esc => self.filter.clear(),
+            KeyCode::Enter => return self.opened(),
+            _ => {}
+        }
+        self.clamp();
+        Action::None
+    }
+
+    fn pressed_in_filter(&mut self, code: KeyCode) -> Action {
+        match code {
+            KeyCode::Enter => self.mode = Mode::Table,
+            KeyCode::Esc => {
+                self.filter.clear();
+                self.mode = Mode::Table;
+            }
+            KeyCode::Backspace => {
+                self.filter.pop();
+            }
+            KeyCode::Char(c) if self.filter.len() < LONGEST_FILTER => self.filter.push(c),
+            _ => {}
+        }
+        self.clamp();
+        Action::None
+    }
+
+    /// Rows of another grouping or order are other rows.
+    fn asked_anew(&mut self) -> Action {
+        self.top = None;
+        self.selected = 0;
+        Action::Refresh
+    }
+
+    fn opened(&mut self) -> Action {
+        let Some(row) = self.rows().get(self.selected).map(|row| (*row).clone()) else {
+            return Action::None;
+        };
+        let title = label(&row, self.by);
+        let selector = match self.by {
+            // The row has all that there is.
+            By::Stack | By::Function => None,
+            By::Process => Some(Selector {
+                pids: vec![row.pid],
+                ..Selector::default()
+            }),
+            By::Container => Some(Selector {
+                containers: vec![row.container_id.clone()],
+                ..Selector::default()
+            }),
+        };
+        let asked = selector.map(|selector| Question {
+            selector: Some(selector),
+            by: By::Stack,
+            order: self.order,
+            limit: STACKS,
+        });
+        self.mode = Mode::Detail(Detail {
+            title,
+            asked: asked.clone(),
+            rows: asked.is_none().then(|| Ok(vec![row])),
+            scroll: 0,
+        });
+        asked.map_or(Action::None, Action::Stacks)
+    }
+
+    fn clamp(&mut self) {
+        let last = self.rows().len().saturating_sub(1);
+        self.selected = self.selected.min(last);
+    }
+}
+
+fn next<T: Copy + PartialEq>(all: &[T], current: T) -> T {
+    let at = all.iter().position(|one| *one == current).unwrap_or(0);
+    all[(at + 1) % all.len()]
+}
+
+fn key(row: &GrowthRow) -> Key {
+    let function = row.frames.first().filter(|_| row.stack_id == 0);
+    (
+        row.pid,
+        row.process_name.clone(),
+        row.cgroup.clone(),
+        row.stack_id,
+        function.map_or_else(String::new, frame_name),
+    )
+}
+
+#[cfg(test)]
+mod tests;
