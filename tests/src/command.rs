@@ -1,0 +1,65 @@
+//! Programs that run to their end: the client, the agent on bad input, Python.
+
+use std::{
+    process::{Command, ExitStatus},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use crate::{agent::Agent, program::Program, surroundings};
+
+/// What a program left.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Standard output.
+    pub output: String,
+    /// Standard error.
+    pub errors: String,
+}
+
+impl Finished {
+    /// Runs a command; it has to end within the limit.
+    pub fn run(command: Command, limit: Duration) -> Result<Self> {
+        let mut program = Program::start(command)?;
+        program.close_input();
+        let output = program.rest(limit);
+        let status = program.wait(Duration::from_secs(1))?;
+        Ok(Self {
+            status,
+            output,
+            errors: program.errors(),
+        })
+    }
+
+    /// Fails unless it succeeded.
+    pub fn succeeded(self) -> Result<String> {
+        ensure!(
+            self.status.success(),
+            "it ended with {}; {}",
+            self.status,
+            self.errors
+        );
+        Ok(self.output)
+    }
+}
+
+/// Runs the client against an agent's Unix socket.
+pub fn profiler(agent: &Agent, arguments: &[&str]) -> Result<Finished> {
+    let mut command = Command::new(surroundings::cli()?);
+    command
+        .arg("--endpoint")
+        .arg(format!("unix:{}", agent.address().socket().display()))
+        .args(arguments);
+    Finished::run(command, Duration::from_secs(30))
+}
+
+/// Runs the client with `--format json` and reads what it prints.
+pub fn profiler_json(agent: &Agent, arguments: &[&str]) -> Result<Value> {
+    let arguments = [arguments, &["--format", "json"]].concat();
+    let output = profiler(agent, &arguments)?.succeeded()?;
+    serde_json::from_str(&output).with_context(|| format!("the client printed {output:?}"))
+}

@@ -1,0 +1,41 @@
+//! Integration tests on the running kernel, as root, one after the other; one module for each
+//! capability. `profiler_tests::surroundings` says how they find what they need.
+
+mod bad_input;
+mod clients;
+mod filters;
+mod ledger;
+mod lifecycle;
+mod load;
+mod query;
+mod real_programs;
+mod requests;
+mod shutdown;
+mod stacks;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Each test has the machine to itself: loads would disturb each other.
+    arguments.test_threads = Some(1);
+    let trials = [
+        ledger::trials(),
+        lifecycle::trials(),
+        stacks::trials(),
+        filters::trials(),
+        query::trials(),
+        requests::trials(),
+        clients::trials(),
+        bad_input::trials(),
+        shutdown::trials(),
+        real_programs::trials(),
+        load::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
