@@ -1,0 +1,439 @@
+//! The decoder. Every length, tag and address range is checked before it is used.
+
+use profiler_common::event as abi;
+
+use super::{Backing, Capture, Captured, DecodeError, Event, Name, Operation, Origin, VmEvent};
+use crate::ids::BootTime;
+
+/// User addresses lie below this, also with five-level page tables.
+const USER_END: u64 = 1 << 56;
+const PAGE: u64 = 4096;
+const PROT_WRITE: u32 = 2;
+/// mprotect goes on to the start or end of the mapping.
+const PROT_GROWS: u32 = 0x0300_0000;
+const MAP_TYPE: u32 = 0x0f;
+const MAP_PRIVATE: u32 = 0x02;
+/// Private and anonymous too; its pages may be dropped under pressure (6.11).
+const MAP_DROPPABLE: u32 = 0x08;
+const MAP_ANONYMOUS: u32 = 0x20;
+const MAP_HUGETLB: u32 = 0x4_0000;
+const MREMAP_DONTUNMAP: u32 = 4;
+const CLONE_VM: u64 = 0x100;
+
+/// Decodes a record of the ring of events.
+///
+/// # Errors
+/// See [`DecodeError`]; the record is to be counted and passed over.
+pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
+    let mut fields = Fields(bytes);
+    let header = fields.header()?;
+    match header.kind {
+        abi::KIND_VM => decode_vm(&header, &mut fields).map(Event::Vm),
+        abi::KIND_LIFE => decode_life(&header, &mut fields),
+        _ => Err(header.unknown()),
+    }
+}
+
+/// Decodes a record of the ring of captures.
+///
+/// # Errors
+/// See [`DecodeError`].
+pub fn decode_capture(bytes: &[u8]) -> Result<Capture<'_>, DecodeError> {
+    let mut fields = Fields(bytes);
+    let header = fields.header()?;
+    if header.kind != abi::KIND_CAPTURE {
+        return Err(header.unknown());
+    }
+    let registers = fields.registers()?;
+    let slice_base = fields.u64()?;
+    let slice_length = fields.u32()?;
+    let chain_bytes = fields.u32()?;
+    let chain = fields.take(abi::CHAIN_FRAMES * 8)?;
+    let chain = chain
+        .get(..chain_bytes as usize)
+        .ok_or(DecodeError::Length(u64::from(chain_bytes)))?;
+    let slice = fields.0.get(..slice_length as usize);
+    let slice = slice.ok_or(DecodeError::Length(u64::from(slice_length)))?;
+    Ok(Capture {
+        origin: header.origin,
+        number: header.capture,
+        registers,
+        chain,
+        slice_base,
+        slice,
+    })
+}
+
+fn decode_life(header: &Header, fields: &mut Fields<'_>) -> Result<Event, DecodeError> {
+    let child = fields.u32()?;
+    let _child_thread = fields.u32()?;
+    let flags = fields.u64()?;
+    let name = Name(fields.array()?);
+    let origin = header.origin;
+    match header.operation {
+        abi::OP_FORK => Ok(Event::Fork {
+            origin,
+            child,
+            shares_memory: flags & CLONE_VM != 0,
+            name,
+        }),
+        abi::OP_EXEC => Ok(Event::Exec { origin, name }),
+        abi::OP_EXIT => Ok(Event::Exit { origin }),
+        _ => Err(header.unknown()),
+    }
+}
+
+fn decode_vm(header: &Header, fields: &mut Fields<'_>) -> Result<VmEvent, DecodeError> {
+    let arguments = Arguments {
+        result: fields.u64()?.cast_signed(),
+        address: fields.u64()?,
+        length: fields.u64()?,
+        extra: fields.u64()?,
+        protection: fields.u32()?,
+        flags: fields.u32()?,
+    };
+    let inclusion = fields.u32()?;
+    let _padding = fields.u32()?;
+    Ok(VmEvent {
+        origin: header.origin,
+        operation: arguments.operation(header)?,
+        capture: match header.capture {
+            0 => Captured::No,
+            abi::CAPTURE_LOST => Captured::Lost,
+            number => Captured::Yes(number),
+        },
+        inclusion,
+    })
+}
+
+/// The fields of a [`abi::VmRecord`] whose meaning depends on the operation.
+struct Arguments {
+    result: i64,
+    address: u64,
+    length: u64,
+    extra: u64,
+    protection: u32,
+    flags: u32,
+}
+
+impl Arguments {
+    fn operation(&self, header: &Header) -> Result<Operation, DecodeError> {
+        let failed = (-4095..0).contains(&self.result);
+        let writable = self.protection & PROT_WRITE != 0;
+        let (start, length) = pages(self.address, self.length)?;
+        Ok(match header.operation {
+            abi::OP_MMAP => Operation::Map {
+                start,
+                length,
+                backing: self.backing(),
+                writable,
+            },
+            // The length is the segment's, which the event does not carry.
+            abi::OP_SHMAT => Operation::Suspect {
+                start,
+                length: PAGE,
+            },
+            abi::OP_SHMDT => Operation::Detach { start },
+            abi::OP_MUNMAP => Operation::Unmap { start, length },
+            abi::OP_MADVISE => Operation::Release { start, length },
+            abi::OP_MPROTECT | abi::OP_MREMAP if failed => Operation::Suspect { start, length },
+            abi::OP_MPROTECT if self.protection & PROT_GROWS != 0 => {
+                Operation::Suspect { start, length }
+            }
+            abi::OP_MPROTECT => Operation::Protect {
+                start,
+                length,
+                writable,
+            },
+            abi::OP_MREMAP => self.remap(start, length)?,
+            abi::OP_BRK => {
+                let end = self.result.cast_unsigned();
+                if end < self.address || end >= USER_END {
+                    return Err(DecodeError::Range {
+                        start: self.address,
+                        length: end,
+                    });
+                }
+                let start = self.address.next_multiple_of(PAGE);
+                Operation::Break {
+                    start,
+                    end: end.next_multiple_of(PAGE).max(start),
+                }
+            }
+            _ => return Err(header.unknown()),
+        })
+    }
+
+    fn remap(&self, old_start: u64, old_length: u64) -> Result<Operation, DecodeError> {
+        let (new_start, new_length) = pages(self.result.cast_unsigned(), self.extra)?;
+        Ok(Operation::Remap {
+            old_start,
+            old_length,
+            new_start,
+            new_length,
+            keep_old: self.flags & MREMAP_DONTUNMAP != 0,
+        })
+    }
+
+    /// Huge pages of a private anonymous hugetlb mapping are not charged as anonymous memory, and
+    /// `/proc/PID/maps` shows such a mapping as a file.
+    fn backing(&self) -> Backing {
+        if !matches!(self.flags & MAP_TYPE, MAP_PRIVATE | MAP_DROPPABLE) {
+            Backing::Shared
+        } else if self.flags & MAP_ANONYMOUS == 0 || self.flags & MAP_HUGETLB != 0 {
+            Backing::File
+        } else {
+            Backing::Anonymous
+        }
+    }
+}
+
+/// Rounds a range out to whole pages, as the kernel does with lengths.
+fn pages(start: u64, length: u64) -> Result<(u64, u64), DecodeError> {
+    let refused = DecodeError::Range { start, length };
+    let end = start.checked_add(length).ok_or(refused)?;
+    if end > USER_END {
+        return Err(refused);
+    }
+    let first = start & !(PAGE - 1);
+    Ok((first, end.next_multiple_of(PAGE) - first))
+}
+
+/// A decoded [`abi::Header`].
+struct Header {
+    kind: u16,
+    operation: u16,
+    origin: Origin,
+    capture: u32,
+}
+
+impl Header {
+    fn unknown(&self) -> DecodeError {
+        DecodeError::Unknown {
+            kind: self.kind,
+            operation: self.operation,
+        }
+    }
+}
+
+/// What is left of a record.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
+        let short = DecodeError::Short {
+            got: self.0.len(),
+            want: count,
+        };
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(short)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let short = DecodeError::Short {
+            got: self.0.len(),
+            want: N,
+        };
+        self.take(N)?.try_into().map_err(|_| short)
+    }
+
+    fn u16(&mut self) -> Result<u16, DecodeError> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32, DecodeError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, DecodeError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn header(&mut self) -> Result<Header, DecodeError> {
+        let (kind, operation, pid) = (self.u16()?, self.u16()?, self.u32()?);
+        let (time, cgroup) = (BootTime(self.u64()?), self.u64()?);
+        let (tid, capture) = (self.u32()?, self.u32()?);
+        Ok(Header {
+            kind,
+            operation,
+            origin: Origin {
+                pid,
+                tid,
+                time,
+                cgroup,
+            },
+            capture,
+        })
+    }
+
+    fn registers(&mut self) -> Result<abi::Registers, DecodeError> {
+        Ok(abi::Registers {
+            r15: self.u64()?,
+            r14: self.u64()?,
+            r13: self.u64()?,
+            r12: self.u64()?,
+            bp: self.u64()?,
+            bx: self.u64()?,
+            r11: self.u64()?,
+            r10: self.u64()?,
+            r9: self.u64()?,
+            r8: self.u64()?,
+            ax: self.u64()?,
+            cx: self.u64()?,
+            dx: self.u64()?,
+            si: self.u64()?,
+            di: self.u64()?,
+            orig_ax: self.u64()?,
+            ip: self.u64()?,
+            cs: self.u64()?,
+            flags: self.u64()?,
+            sp: self.u64()?,
+            ss: self.u64()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A record as the kernel writes it.
+    fn record(operation: u16, words: [u64; 4], protection: u32, flags: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend(abi::KIND_VM.to_le_bytes());
+        bytes.extend(operation.to_le_bytes());
+        bytes.extend(7_u32.to_le_bytes());
+        bytes.extend(1_000_u64.to_le_bytes());
+        bytes.extend(1_u64.to_le_bytes());
+        bytes.extend(8_u32.to_le_bytes());
+        bytes.extend(0_u32.to_le_bytes());
+        words
+            .iter()
+            .for_each(|word| bytes.extend(word.to_le_bytes()));
+        bytes.extend(protection.to_le_bytes());
+        bytes.extend(flags.to_le_bytes());
+        bytes.extend(u32::MAX.to_le_bytes());
+        bytes.extend(0_u32.to_le_bytes());
+        bytes
+    }
+
+    fn operation(operation: u16, words: [u64; 4], protection: u32, flags: u32) -> Operation {
+        match decode(&record(operation, words, protection, flags)).unwrap() {
+            Event::Vm(event) => event.operation,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn lengths_become_whole_pages() {
+        assert_eq!(
+            operation(abi::OP_MMAP, [0x7000_0000, 0x7000_0000, 1, 0], 3, 0x22),
+            Operation::Map {
+                start: 0x7000_0000,
+                length: 4096,
+                backing: Backing::Anonymous,
+                writable: true
+            }
+        );
+        assert_eq!(
+            operation(abi::OP_MUNMAP, [0, 0x7000_0000, 4097, 0], 0, 0),
+            Operation::Unmap {
+                start: 0x7000_0000,
+                length: 8192
+            }
+        );
+    }
+
+    #[test]
+    fn backing_follows_the_flags() {
+        let backing = |flags| match operation(abi::OP_MMAP, [4096, 4096, 4096, 0], 1, flags) {
+            Operation::Map { backing, .. } => backing,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(backing(MAP_PRIVATE | MAP_ANONYMOUS), Backing::Anonymous);
+        assert_eq!(backing(MAP_PRIVATE), Backing::File);
+        assert_eq!(
+            backing(MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB),
+            Backing::File
+        );
+        assert_eq!(backing(1 | MAP_ANONYMOUS), Backing::Shared);
+        assert_eq!(backing(3), Backing::Shared);
+    }
+
+    #[test]
+    fn failures_half_way_are_suspect() {
+        let enomem = (-12_i64).cast_unsigned();
+        assert_eq!(
+            operation(abi::OP_MPROTECT, [enomem, 4096, 8192, 0], 3, 0),
+            Operation::Suspect {
+                start: 4096,
+                length: 8192
+            }
+        );
+    }
+
+    #[test]
+    fn the_break_is_rounded_and_checked() {
+        assert_eq!(
+            operation(
+                abi::OP_BRK,
+                [0x5555_0000_2001, 0x5555_0000_0123, 0, 0],
+                0,
+                0
+            ),
+            Operation::Break {
+                start: 0x5555_0000_1000,
+                end: 0x5555_0000_3000
+            }
+        );
+        assert!(decode(&record(abi::OP_BRK, [1, 4096, 0, 0], 0, 0)).is_err());
+    }
+
+    #[test]
+    fn ranges_beyond_user_space_are_refused() {
+        for (start, length) in [(u64::MAX, 2), (USER_END, 1), (4096, u64::MAX - 4095)] {
+            let refused = decode(&record(abi::OP_MUNMAP, [0, start, length, 0], 0, 0));
+            assert_eq!(refused, Err(DecodeError::Range { start, length }));
+        }
+    }
+
+    #[test]
+    fn a_capture_cannot_point_outside_itself() {
+        let mut bytes = vec![0; size_of::<abi::CaptureHead>() + 4096];
+        bytes[0] = 3;
+        bytes[208..212].copy_from_slice(&8192_u32.to_le_bytes());
+        assert_eq!(
+            decode_capture(&bytes).unwrap_err(),
+            DecodeError::Length(8192)
+        );
+        bytes[208..212].copy_from_slice(&4096_u32.to_le_bytes());
+        bytes[212..216].copy_from_slice(&2000_u32.to_le_bytes());
+        assert_eq!(
+            decode_capture(&bytes).unwrap_err(),
+            DecodeError::Length(2000)
+        );
+        bytes[212..216].copy_from_slice(&16_u32.to_le_bytes());
+        let capture = decode_capture(&bytes).unwrap();
+        assert_eq!((capture.slice.len(), capture.chain.len()), (4096, 16));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_decode_or_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0_u8..4, op in 0_u8..20) {
+            let mut bytes = bytes;
+            if bytes.len() > 4 {
+                bytes[..4].copy_from_slice(&[kind, 0, op, 0]);
+            }
+            let _ = decode_capture(&bytes);
+            if let Ok(Event::Vm(event)) = decode(&bytes)
+                && let Operation::Map { start, length, .. } = event.operation
+            {
+                prop_assert!(start % PAGE == 0 && length % PAGE == 0);
+                prop_assert!(start + length <= USER_END + PAGE);
+            }
+        }
+    }
+}
