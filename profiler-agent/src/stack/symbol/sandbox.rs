@@ -11,9 +11,9 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive,
-    mount_change, mount_remount, unmount,
+    mount_change, mount_move, mount_remount, unmount,
 };
-use rustix::process::{chdir, pivot_root};
+use rustix::process::{chdir, chroot, pivot_root};
 use rustix::thread::{UnshareFlags, capabilities, unshare_unsafe};
 
 /// Where the process finds its descriptors.
@@ -81,9 +81,15 @@ fn close() -> io::Result<()> {
     }
     mount_remount(STAGE, locked | MountFlags::RDONLY, c"size=64k,mode=755")?;
     chdir(STAGE)?;
-    // The old root comes to lie over the new one, and is taken off.
-    pivot_root(".", ".")?;
-    unmount(".", UnmountFlags::DETACH)?;
+    if pivot_root(".", ".").is_ok() {
+        // The old root has come to lie over the new one, and is taken off.
+        unmount(".", UnmountFlags::DETACH)?;
+    } else {
+        // The initial root file system (of a host that runs from its initramfs) cannot be
+        // exchanged: the new one is moved over it, as switch_root does.
+        mount_move(".", "/")?;
+        chroot(".")?;
+    }
     Ok(chdir("/")?)
 }
 
