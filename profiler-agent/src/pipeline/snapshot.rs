@@ -124,6 +124,11 @@ impl Pipeline {
             meaning: loss.meaning,
         }));
         facts.push(LossFacts {
+            cause: "captures_orphaned",
+            count: self.waiting.orphans(),
+            meaning: "captured stacks whose operation was lost: they count for nothing",
+        });
+        facts.push(LossFacts {
             cause: "ranges_folded",
             count: self.spaces.folded(),
             meaning: "ranges that lost their owner, because their process has more than one \
