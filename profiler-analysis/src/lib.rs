@@ -4,6 +4,7 @@
 mod figures;
 mod group;
 mod order;
+pub mod pattern;
 
 pub use figures::Figures;
 pub use group::{FunctionFigures, by_function, sum_by};

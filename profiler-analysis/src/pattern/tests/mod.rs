@@ -1,0 +1,8 @@
+mod confusion;
+mod guards;
+mod heap;
+mod hostile;
+mod random;
+mod server;
+mod unsure;
+mod waves;
