@@ -10,6 +10,7 @@ fn main() -> anyhow::Result<()> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let files = [
         "profiler/v1/query.proto",
+        "profiler/v1/connection.proto",
         "profiler/v1/growth.proto",
         "pprof/profile.proto",
     ];

@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use profiler_agent::connection::SocketFacts;
 use profiler_agent::event::{Event, Operation, decode, decode_capture};
 
 const USER_END: u64 = 1 << 56;
@@ -36,6 +37,11 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(event) = decode(data) {
         if let Event::Vm(vm) = event {
             assert!(keeps_promise(&vm.operation), "{vm:?}");
+        }
+        if let Event::Closed(end) = event
+            && let Some(facts) = SocketFacts::new(&end.entry)
+        {
+            let _ = (facts.local.to_string(), facts.peer.to_string());
         }
         if let Event::Fork { name, .. } | Event::Exec { name, .. } = event {
             let _ = name.to_text();

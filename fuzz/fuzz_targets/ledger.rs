@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
+use profiler_agent::connection::Behalf;
 use profiler_agent::event::{Event, decode};
 use profiler_agent::ids::{BootTime, StackId};
 use profiler_agent::ledger::{AddressSpace, Cause, Change, Owner};
@@ -97,13 +98,14 @@ enum Step {
 
 fn owner(number: u8) -> Owner {
     match number % 6 {
-        0 => Owner::Unsampled,
+        0 => Owner::Unsampled { behalf: Behalf::NOBODY },
         1 => Owner::PreExisting,
         2 => Owner::Folded,
         stack => Owner::Stack {
             stack: StackId(u32::from(stack)),
             inclusion: u32::MAX,
-        },
+    behalf: Behalf::NOBODY,
+},
     }
 }
 

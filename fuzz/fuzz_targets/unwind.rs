@@ -231,7 +231,7 @@ fn run(stacks: &mut Stacks, process: ProcessHandle, input: &Input) {
         let (frames, _) = stacks.unwind(process, 1, &capture);
         assert!(!frames.is_empty() && frames.len() <= 512);
         assert_eq!(frames[0].address.address(), ip);
-        assert!(stacks.intern_capture(process, 1, &capture).stack.is_some());
+        assert!(stacks.intern_capture(process, 1, &capture).is_some());
         let Some((place, from)) = input.again else {
             break;
         };

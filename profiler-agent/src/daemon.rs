@@ -68,7 +68,7 @@ pub fn run(config: &Config, reload: &dyn Fn() -> anyhow::Result<Config>) -> anyh
         for served in &kernel.served {
             info!(
                 capability = served.name,
-                way = served.chosen.name(),
+                way = served.chosen.map_or("none", |way| way.name()),
                 "attached"
             );
             for refused in &served.refused {

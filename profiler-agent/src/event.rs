@@ -3,11 +3,11 @@
 
 mod decode;
 
-use profiler_common::event as abi;
+use profiler_common::{event as abi, socket::SocketEntry};
 
 pub use decode::{decode, decode_capture};
 
-use crate::ids::BootTime;
+use crate::ids::{BootTime, Cookie};
 
 /// What decoding refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +82,19 @@ pub enum Event {
         /// The process.
         origin: Origin,
     },
+    /// A socket is over.
+    Closed(SocketEnd),
+}
+
+/// The end of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketEnd {
+    /// When.
+    pub time: BootTime,
+    /// Which.
+    pub cookie: Cookie,
+    /// What the kernel side knew of it, unchecked.
+    pub entry: SocketEntry,
 }
 
 /// The kernel's 16-byte `comm`.
@@ -107,6 +120,21 @@ pub struct VmEvent {
     pub capture: Captured,
     /// Its chance of being captured, in units of 2^-32 (`profiler_common::sampling`).
     pub inclusion: u32,
+    /// What the thread served.
+    pub served: Served,
+}
+
+/// What a thread serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// The socket that it received from last, if it has not waited for events since.
+    pub connection: Option<Cookie>,
+    /// Calls that had received from that socket by then.
+    pub calls: u64,
+    /// Bytes that had been received from it.
+    pub bytes: u64,
+    /// `profiler_common::socket::THREAD_*`.
+    pub thread: u32,
 }
 
 /// Whether an operation's stack was captured.

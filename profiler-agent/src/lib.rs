@@ -8,6 +8,7 @@
 pub mod ids;
 
 pub mod config;
+pub mod connection;
 pub mod privileges;
 
 pub mod bpf;

@@ -11,10 +11,12 @@ use crate::{
     time::{Moment, parse_moment, parse_span},
 };
 
+mod connections;
 mod help;
 mod values;
 
-pub use values::{By, ExportFormat, Format, Order, TopFormat, Value};
+pub use connections::{ConnectionsArgs, Fold, Kind, Protocol, Role, Sort, State};
+pub use values::{By, ExportFormat, FlameBy, Format, Order, TopFormat, Value};
 
 /// Host memory profiler: who demanded memory, by call stack, on a live host.
 #[derive(Debug, Parser)]
@@ -47,7 +49,7 @@ pub enum Command {
     /// Processes under observation, largest committed memory first
     #[command(after_long_help = help::TARGETS)]
     Targets(TargetsArgs),
-    /// Who demanded memory: growth by stack, process, container or function
+    /// Who demanded memory: growth by stack, process, container, function or connection
     #[command(after_long_help = help::TOP)]
     Top(TopArgs),
     /// Growth between two moments
@@ -56,6 +58,9 @@ pub enum Command {
     /// Flame graph (SVG) of the demand, or of its change between two moments
     #[command(after_long_help = help::FLAME)]
     Flame(FlameArgs),
+    /// Connections, the memory demanded for them, and what becomes of it
+    #[command(after_long_help = help::CONNECTIONS)]
+    Connections(ConnectionsArgs),
     /// Live view
     #[command(after_long_help = help::WATCH)]
     Watch(WatchArgs),
@@ -102,6 +107,22 @@ impl SelectArgs {
             pods: self.pods.clone(),
         };
         (selector != Selector::default()).then_some(selector)
+    }
+}
+
+/// On whose behalf growth was demanded, of what is selected.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Selection")]
+pub struct BehalfArgs {
+    /// Only growth on behalf of this connection; `profiler connections` lists cookies
+    #[arg(long, value_name = "COOKIE", value_parser = value_parser!(u64).range(1..))]
+    pub connection: Option<u64>,
+}
+
+impl BehalfArgs {
+    /// As the wire carries it: 0 is all growth.
+    pub fn to_wire(self) -> u64 {
+        self.connection.unwrap_or(0)
     }
 }
 
@@ -189,6 +210,9 @@ pub struct TopArgs {
     /// Which processes.
     #[command(flatten)]
     pub select: SelectArgs,
+    /// On whose behalf.
+    #[command(flatten)]
+    pub behalf: BehalfArgs,
     /// Grouping and order.
     #[command(flatten)]
     pub shape: ShapeArgs,
@@ -217,6 +241,9 @@ pub struct DiffArgs {
     /// Which processes.
     #[command(flatten)]
     pub select: SelectArgs,
+    /// On whose behalf.
+    #[command(flatten)]
+    pub behalf: BehalfArgs,
     /// Grouping and order.
     #[command(flatten)]
     pub shape: ShapeArgs,
@@ -236,6 +263,9 @@ pub struct FlameArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_moment, allow_hyphen_values = true,
           requires = "from", help_heading = "Time")]
     pub to: Option<Moment>,
+    /// What stands at the root: the process, or the connection
+    #[arg(long, value_enum, default_value_t)]
+    pub by: FlameBy,
     /// Which bytes
     #[arg(long, value_enum, default_value_t)]
     pub value: Value,
@@ -251,6 +281,9 @@ pub struct FlameArgs {
     /// Which processes.
     #[command(flatten)]
     pub select: SelectArgs,
+    /// On whose behalf.
+    #[command(flatten)]
+    pub behalf: BehalfArgs,
     /// Moments.
     #[command(flatten)]
     pub when: WhenArgs,
@@ -284,6 +317,9 @@ pub struct WatchArgs {
     /// Which processes.
     #[command(flatten)]
     pub select: SelectArgs,
+    /// On whose behalf.
+    #[command(flatten)]
+    pub behalf: BehalfArgs,
 }
 
 /// `export`
@@ -298,12 +334,18 @@ pub struct ExportArgs {
     /// Add memory that no stack owns: pre-existing, exec image, unattributed
     #[arg(long)]
     pub unattributed: bool,
+    /// Label samples with the connection that they were demanded for (pprof only)
+    #[arg(long, conflicts_with = "connection")]
+    pub connection_labels: bool,
     /// File to write (default: standard output; pprof only if that is no terminal)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Which processes.
     #[command(flatten)]
     pub select: SelectArgs,
+    /// On whose behalf.
+    #[command(flatten)]
+    pub behalf: BehalfArgs,
     /// Moments.
     #[command(flatten)]
     pub when: WhenArgs,
@@ -339,53 +381,4 @@ pub struct CompletionsArgs {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn nothing_selected_is_everything() {
-        let cli = Cli::try_parse_from(["profiler", "targets"]).unwrap();
-        let Command::Targets(args) = cli.command else {
-            panic!("not targets")
-        };
-        assert_eq!(args.select.to_wire(), None);
-    }
-
-    #[test]
-    fn selection_repeats_and_times_may_carry_a_sign() {
-        let line = "profiler diff --pid 7 --pid 8 --process node* --from -10m --to 5m";
-        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-        let Command::Diff(args) = cli.command else {
-            panic!("not diff")
-        };
-        let selector = args.select.to_wire().unwrap();
-        assert_eq!(selector.pids, [7, 8]);
-        assert_eq!(selector.processes, ["node*"]);
-        let apart = args.to.unwrap().0 - args.from.0;
-        assert_eq!(apart.num_minutes(), 5);
-    }
-
-    #[test]
-    fn wrong_values_say_what_is_allowed() {
-        for (line, part) in [
-            ("profiler top --since soon", "RFC 3339"),
-            ("profiler top --limit 10001", "10000"),
-            ("profiler top --by heap", "possible values: stack"),
-            ("profiler --endpoint nowhere status", "unix:/PATH"),
-            ("profiler flame --to 5m", "--from"),
-            ("profiler diff", "--from"),
-        ] {
-            let error = Cli::try_parse_from(line.split(' '))
-                .unwrap_err()
-                .to_string();
-            assert!(error.contains(part), "{line}: {error}");
-        }
-    }
-}
+mod tests;

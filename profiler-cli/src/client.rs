@@ -4,13 +4,13 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use hyper_util::rt::TokioIo;
 use profiler_proto::v1::{
-    DiffRequest, DiffResponse, GetStatusRequest, GetStatusResponse, ListRangesRequest,
-    ListRangesResponse, ListTargetsRequest, ListTargetsResponse, TopRequest, TopResponse,
-    query_client::QueryClient,
+    DiffRequest, DiffResponse, GetStatusRequest, GetStatusResponse, ListConnectionsRequest,
+    ListConnectionsResponse, ListRangesRequest, ListRangesResponse, ListTargetsRequest,
+    ListTargetsResponse, TopRequest, TopResponse, query_client::QueryClient,
 };
 use tokio::net::UnixStream;
 use tonic::{
-    Response, Status,
+    Code, Response, Status,
     transport::{Channel, Endpoint as Transport},
 };
 use tower::service_fn;
@@ -142,6 +142,26 @@ impl Client {
     /// Growth at one moment.
     pub async fn top(&mut self, request: TopRequest) -> Result<TopResponse, Failure> {
         let answer = self.query.top(request).await;
+        self.checked(answer)
+    }
+
+    /// Growth at one moment on behalf of one connection; none where that is not known any more.
+    pub async fn top_of_connection(
+        &mut self,
+        request: TopRequest,
+    ) -> Result<Option<TopResponse>, Failure> {
+        match self.query.top(request).await {
+            Err(status) if status.code() == Code::NotFound => Ok(None),
+            answer => self.checked(answer).map(Some),
+        }
+    }
+
+    /// Connections, their classes, and how much could be joined to them.
+    pub async fn connections(
+        &mut self,
+        request: ListConnectionsRequest,
+    ) -> Result<ListConnectionsResponse, Failure> {
+        let answer = self.query.list_connections(request).await;
         self.checked(answer)
     }
 

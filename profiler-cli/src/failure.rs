@@ -60,7 +60,9 @@ impl Failure {
         let (message, hint) = match status.code() {
             Code::NotFound => (
                 format!("not found: {said}"),
-                "`profiler targets` lists what is observed (`--exited` adds what has ended)".into(),
+                "`profiler targets` lists what is observed (`--exited` adds what has ended), \
+                 `profiler connections` its connections"
+                    .into(),
             ),
             // The transport says so of an answer beyond the limit of either side.
             Code::OutOfRange if said.contains("message length too large") => (

@@ -6,6 +6,7 @@ use profiler_proto::v1::{Frame, FrameKind, GrowthRow, OwnerKind};
 
 use crate::{
     args::Value,
+    render::connection::describe,
     text::{base_name, clean},
 };
 
@@ -14,6 +15,24 @@ pub type Folded = BTreeMap<String, u64>;
 
 /// Folds rows by stack.
 pub fn fold(rows: &[GrowthRow], value: Value) -> Folded {
+    folded(rows, value, stack)
+}
+
+/// Folds rows by stack, under the connection that each is of.
+pub fn fold_by_connection(rows: &[GrowthRow], value: Value) -> Folded {
+    folded(rows, value, |row| {
+        let root = match &row.connection {
+            Some(connection) => format!("#{} {}", connection.cookie, describe(connection)),
+            None => REST.into(),
+        };
+        format!("{};{}", escaped(&root), stack(row))
+    })
+}
+
+/// Over what belongs to none of the connections that are apart.
+const REST: &str = "[no connection, or a smaller one]";
+
+fn folded(rows: &[GrowthRow], value: Value, line: impl Fn(&GrowthRow) -> String) -> Folded {
     let mut folded = Folded::new();
     for row in rows {
         let bytes = match value {
@@ -21,7 +40,7 @@ pub fn fold(rows: &[GrowthRow], value: Value) -> Folded {
             Value::Allocated => row.committed_allocated_bytes,
         };
         if bytes > 0 {
-            let sum = folded.entry(stack(row)).or_default();
+            let sum = folded.entry(line(row)).or_default();
             *sum = sum.saturating_add(bytes);
         }
     }
@@ -98,6 +117,8 @@ fn escaped(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use profiler_proto::v1::Connection;
+
     use super::*;
 
     fn named(function: &str) -> Frame {
@@ -145,6 +166,24 @@ mod tests {
             lines(&fold(&rows, Value::Live)),
             "node;?;a:b\u{fffd}c;leaf_12 10\n"
         );
+    }
+
+    #[test]
+    fn connections_are_roots_and_their_paths_cannot_break_the_format() {
+        let of_one = GrowthRow {
+            connection: Some(Connection {
+                cookie: 7,
+                peer: "unix:/a;b\n".into(),
+                ..Connection::default()
+            }),
+            ..row(vec![named("f")])
+        };
+        let rows = [of_one, row(vec![named("f")])];
+        assert_eq!(
+            lines(&fold_by_connection(&rows, Value::Live)),
+            "#7 with unix:/a:b\u{fffd};node;f 10\n[no connection, or a smaller one];node;f 10\n"
+        );
+        assert_eq!(lines(&fold(&rows, Value::Live)), "node;f 20\n");
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::sync::OnceLock;
 
 use profiler_proto::{
     FILE_DESCRIPTOR_SET,
-    v1::{DiffResponse, GetStatusResponse, ListRangesResponse, ListTargetsResponse, TopResponse},
+    v1::{
+        DiffResponse, GetStatusResponse, ListConnectionsResponse, ListRangesResponse,
+        ListTargetsResponse, TopResponse,
+    },
 };
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
@@ -36,6 +39,10 @@ impl Response for DiffResponse {
 
 impl Response for ListRangesResponse {
     const NAME: &str = "profiler.v1.ListRangesResponse";
+}
+
+impl Response for ListConnectionsResponse {
+    const NAME: &str = "profiler.v1.ListConnectionsResponse";
 }
 
 /// The response as indented JSON, with a newline at the end.

@@ -19,6 +19,8 @@ use prost::Message as _;
 
 use crate::{
     folded::{TRUNCATED, frame_name, lacks_mark, owner_name},
+    render::connection::role,
+    text::clean,
     time::nanos,
 };
 
@@ -29,7 +31,8 @@ pub fn to_gzip(response: &TopResponse) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// The profile of a response by stack.
+/// The profile of a response by stack. Samples of rows that name their connection are labelled with
+/// it.
 pub fn profile(response: &TopResponse) -> Profile {
     let mut builder = Builder::new();
     for row in &response.rows {
@@ -137,14 +140,22 @@ impl Builder {
                 ..Label::default()
             });
         }
-        for (key, text) in [
-            ("process", &row.process_name),
-            ("container", &row.container_id),
-        ] {
+        let mut texts = vec![
+            ("process", row.process_name.clone()),
+            ("container", row.container_id.clone()),
+        ];
+        if let Some(connection) = &row.connection {
+            texts.extend([
+                ("connection", connection.cookie.to_string()),
+                ("peer", clean(&connection.peer).into_owned()),
+                ("role", role(connection.role()).to_owned()),
+            ]);
+        }
+        for (key, text) in texts {
             if !text.is_empty() {
                 labels.push(Label {
                     key: self.string(key),
-                    str: self.string(text),
+                    str: self.string(&text),
                     ..Label::default()
                 });
             }

@@ -23,6 +23,8 @@ pub struct Table {
 
 const GAP: usize = 2;
 const NARROWEST: usize = 8;
+/// A name longer than this is narrowed before a column is left out.
+const ENOUGH: usize = 22;
 
 impl Table {
     /// A table with these columns.
@@ -39,6 +41,45 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// Leaves out columns with these titles, in this order, until the rest fit. Returns what was
+    /// left out.
+    pub fn leave_out(&mut self, titles: &[&'static str], look: Look) -> Vec<&'static str> {
+        let Some(limit) = look.width else {
+            return Vec::new();
+        };
+        let mut left_out = Vec::new();
+        for title in titles {
+            let needed: usize = (0..self.titles.len()).map(|at| self.needed(at) + GAP).sum();
+            if needed <= limit + GAP {
+                break;
+            }
+            if let Some(at) = self.titles.iter().position(|(one, _)| one == title) {
+                self.titles.remove(at);
+                for row in &mut self.rows {
+                    row.remove(at);
+                }
+                left_out.push(*title);
+            }
+        }
+        left_out
+    }
+
+    /// Columns that a column needs to be read.
+    fn needed(&self, at: usize) -> usize {
+        let (title, align) = self.titles[at];
+        let natural = self.natural(at);
+        match align {
+            Align::Right => natural,
+            Align::Left => natural.min(ENOUGH.max(columns(title))),
+        }
+    }
+
+    /// Columns of the longest cell.
+    fn natural(&self, at: usize) -> usize {
+        let cells = self.rows.iter().map(|row| columns(&row[at]));
+        cells.max().unwrap_or(0).max(columns(self.titles[at].0))
+    }
+
     /// The table as lines.
     pub fn render(&self, look: Look) -> String {
         let widths = self.widths(look.width);
@@ -53,12 +94,7 @@ impl Table {
 
     /// Natural widths, then names are narrowed, the last column first, until the line fits.
     fn widths(&self, limit: Option<usize>) -> Vec<usize> {
-        let mut widths: Vec<usize> = (0..self.titles.len())
-            .map(|index| {
-                let cells = self.rows.iter().map(|row| columns(&row[index]));
-                cells.max().unwrap_or(0).max(columns(self.titles[index].0))
-            })
-            .collect();
+        let mut widths: Vec<usize> = (0..self.titles.len()).map(|at| self.natural(at)).collect();
         let Some(limit) = limit else { return widths };
         let total: usize = widths.iter().map(|width| width + GAP).sum();
         let mut excess = total.saturating_sub(GAP).saturating_sub(limit);
@@ -119,5 +155,27 @@ mod tests {
         );
         let narrow = table().render(Look::plain(Some(1)));
         assert!(narrow.contains("12345  b"), "{narrow}");
+    }
+
+    #[test]
+    fn columns_give_way_in_the_order_asked_for() {
+        let titles = ["A", "B", "C"].map(|title| (title, Align::Right));
+        let mut table = Table::new(titles);
+        table.push(vec!["1".into(), "2".into(), "3".into()]);
+        assert!(
+            table
+                .clone()
+                .leave_out(&["B", "A"], Look::plain(None))
+                .is_empty()
+        );
+        assert!(
+            table
+                .clone()
+                .leave_out(&["B", "A"], Look::plain(Some(7)))
+                .is_empty()
+        );
+        let left_out = table.leave_out(&["none", "B", "A"], Look::plain(Some(6)));
+        assert_eq!(left_out, ["B"]);
+        assert_eq!(table.render(Look::plain(None)), "A  C\n1  3\n");
     }
 }

@@ -48,6 +48,22 @@ pub fn cut(text: &str, width: usize) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
+/// Breaks a text at its spaces into lines of at most `width` columns; a longer word stays whole.
+pub fn wrapped(text: &str, width: Option<usize>) -> Vec<String> {
+    let width = width.unwrap_or(usize::MAX);
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if columns(line) + 1 + columns(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// A container id as people know it: twelve digits of a hexadecimal id, other names whole.
 pub fn short_container(id: &str) -> Cow<'_, str> {
     match id.get(..12) {
@@ -93,6 +109,16 @@ mod tests {
         // Two columns each.
         assert_eq!(cut("日本語", 5), "日本…");
         assert_eq!(cut("abc", 0), "");
+    }
+
+    #[test]
+    fn wraps_at_spaces() {
+        assert_eq!(
+            wrapped("ab cd  efghij k", Some(5)),
+            ["ab cd", "efghij", "k"]
+        );
+        assert_eq!(wrapped("ab cd", None), ["ab cd"]);
+        assert!(wrapped(" ", Some(5)).is_empty());
     }
 
     #[test]

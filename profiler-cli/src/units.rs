@@ -21,6 +21,18 @@ pub fn bytes(amount: u64) -> String {
     format!("{value:.1} {}", STEPS[step])
 }
 
+/// Bytes that are a mean or a slope: rounded, with a sign if they shrink.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates, and NaN becomes no bytes at all"
+)]
+pub fn mean_bytes(amount: f64) -> String {
+    let rounded = amount.round();
+    let sign = if rounded < 0.0 { "-" } else { "" };
+    format!("{sign}{}", bytes(rounded.abs() as u64))
+}
+
 /// A change in bytes, signed unless it is zero.
 pub fn delta(amount: i64) -> String {
     match amount {
@@ -99,6 +111,13 @@ mod tests {
         assert_eq!(delta(2048), "+2.0 KiB");
         assert_eq!(delta(-2048), "-2.0 KiB");
         assert_eq!(delta(i64::MIN), "-8.0 EiB");
+    }
+
+    #[test]
+    fn means_are_rounded_and_may_shrink() {
+        let shown = [18_841.6, 0.4, -2048.4, -0.2, f64::NAN, f64::INFINITY].map(mean_bytes);
+        let expected = ["18.4 KiB", "0 B", "-2.0 KiB", "0 B", "0 B", "16.0 EiB"];
+        assert_eq!(shown, expected);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Each verb of the client, as a process, against a server with canned answers.
 
 mod common;
+mod connections;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -231,7 +232,15 @@ fn wrong_usage_is_an_error_like_any_other() {
     }
     assert!(run(&["--help"]).text().contains("demand, not"));
     for verb in [
-        "status", "targets", "top", "diff", "flame", "watch", "export", "ranges",
+        "status",
+        "targets",
+        "top",
+        "diff",
+        "flame",
+        "connections",
+        "watch",
+        "export",
+        "ranges",
     ] {
         assert!(run(&[verb, "--help"]).text().contains("Examples"), "{verb}");
     }

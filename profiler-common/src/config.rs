@@ -28,6 +28,64 @@ pub struct Offsets {
     pub newtask_comm: u32,
     /// `clone_flags` in that record.
     pub newtask_flags: u32,
+    /// Of sockets; zeros where they are not served.
+    pub socket: SocketOffsets,
+}
+
+/// What is read of sockets and of the threads that use them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct SocketOffsets {
+    /// `sock.__sk_common.skc_cookie`
+    pub cookie: u32,
+    /// `sock.__sk_common.skc_family`
+    pub family: u32,
+    /// `sock.__sk_common.skc_state`
+    pub state: u32,
+    /// `sock.__sk_common.skc_num`
+    pub local_port: u32,
+    /// `sock.__sk_common.skc_dport`
+    pub peer_port: u32,
+    /// `sock.__sk_common.skc_rcv_saddr`
+    pub local_v4: u32,
+    /// `sock.__sk_common.skc_daddr`
+    pub peer_v4: u32,
+    /// `sock.__sk_common.skc_v6_rcv_saddr`; 0 on a kernel without IPv6.
+    pub local_v6: u32,
+    /// `sock.__sk_common.skc_v6_daddr`; 0 on a kernel without IPv6.
+    pub peer_v6: u32,
+    /// `sock.__sk_common.skc_net.net`
+    pub net: u32,
+    /// `net.ns.inum`
+    pub net_inode: u32,
+    /// `sock.sk_type`
+    pub kind: u32,
+    /// `sock.sk_protocol`
+    pub protocol: u32,
+    /// `sock.sk_shutdown`
+    pub shutdown: u32,
+    /// `sock.sk_err`
+    pub error: u32,
+    /// `sock.sk_backlog.rmem_alloc`
+    pub receive_queue: u32,
+    /// `sock.sk_wmem_queued`
+    pub send_queue: u32,
+    /// `socket.sk`
+    pub of_socket: u32,
+    /// `unix_sock.addr`
+    pub unix_address: u32,
+    /// `unix_sock.peer`
+    pub unix_peer: u32,
+    /// `unix_address.len`
+    pub unix_length: u32,
+    /// `unix_address.name`
+    pub unix_name: u32,
+    /// `task_struct.flags`
+    pub task_flags: u32,
+    /// `task_struct.io_uring`; 0 on a kernel without it.
+    pub task_io_uring: u32,
+    /// Parameters of the kernel's `tcp_recvmsg`: six before Linux 5.19.
+    pub receive_parameters: u32,
 }
 
 /// Constants of one run, set before the programs are loaded.
@@ -40,6 +98,8 @@ pub struct Settings {
     pub agent_tgid: u32,
     /// [`POLICY_OBSERVE`] or [`POLICY_IGNORE`]: for processes without an entry in `POLICY`.
     pub default_policy: u32,
+    /// Always 0.
+    pub padding: u32,
     /// Bytes of `EVENTS` from which on only life records are written.
     pub events_high_water: u64,
 }
@@ -73,7 +133,7 @@ pub const PROCESSES_MAX: u32 = 65_536;
 
 const _: () = {
     use core::mem::size_of;
-    assert!(size_of::<Offsets>() == 48);
-    assert!(size_of::<Settings>() == 64);
+    assert!(size_of::<Offsets>() == 148);
+    assert!(size_of::<Settings>() == 168);
     assert!(size_of::<ProcessEntry>() == 32);
 };

@@ -46,6 +46,16 @@ counters! {
     SLICE_UNREADABLE = 8 "slice_unreadable" true;
     /// operations of processes that a filter leaves out
     FILTERED = 9 "filtered" false;
+    /// the table of sockets in the kernel was full: further ones are not kept apart; counted at each use
+    SOCKETS_FULL = 10 "socket_map_full" true;
+    /// ends of sockets that found no room in the event ring: how they ended is not known
+    SOCKET_ENDS_LOST = 11 "socket_ends_lost" true;
+    /// receives by io_uring: whom the thread serves after them is not known, growth then counts as not joined
+    RECEIVES_BY_RING = 12 "receives_by_io_uring" true;
+    /// threads without room for what they serve: growth on them is not joined
+    THREADS_REFUSED = 13 "thread_storage_refused" true;
+    /// UDP and Unix sockets beyond the part of the kernel's table that is theirs, at each use: they are not kept apart
+    STATELESS_REFUSED = 14 "stateless_sockets_refused" true;
 }
 
 /// Length of the array.

@@ -1,6 +1,7 @@
 //! Records of the two ring buffers.
 //!
-//! `EVENTS` carries [`VmRecord`] and [`LifeRecord`] in the order in which they happened;
+//! `EVENTS` carries [`VmRecord`], [`LifeRecord`] and
+//! [`SocketRecord`](crate::socket::SocketRecord) in the order in which they happened;
 //! `CAPTURES` carries [`CaptureHead`] followed by a slice of the user stack. A capture is
 //! submitted before the event that names it.
 
@@ -80,8 +81,15 @@ pub struct VmRecord {
     /// Chance that this event had to be captured, in units of 2^-32; the weight of a captured
     /// event is its inverse. [`crate::sampling::ALWAYS`] stands for 1.
     pub inclusion: u32,
-    /// Always 0.
-    pub padding: u32,
+    /// `socket::THREAD_*` of the thread.
+    pub thread: u32,
+    /// Cookie of the socket that the thread received from last, and has not waited for events
+    /// since; 0: none.
+    pub connection: u64,
+    /// Calls that had received from that socket by then.
+    pub connection_calls: u64,
+    /// Bytes that had been received from it by then.
+    pub connection_bytes: u64,
 }
 
 /// A process or thread began, changed its program, or ended.
@@ -157,8 +165,9 @@ pub const SLICE_CLASSES: [usize; 4] = [2, 4, 8, 15];
 const _: () = {
     use core::mem::{offset_of, size_of};
     assert!(size_of::<Header>() == 32);
-    assert!(size_of::<VmRecord>() == 80);
+    assert!(size_of::<VmRecord>() == 104);
     assert!(offset_of!(VmRecord, inclusion) == 72);
+    assert!(offset_of!(VmRecord, connection) == 80);
     assert!(size_of::<LifeRecord>() == 64);
     assert!(offset_of!(LifeRecord, name) == 48);
     assert!(size_of::<Registers>() == 168);

@@ -8,6 +8,7 @@ pub mod config;
 pub mod counter;
 pub mod event;
 pub mod sampling;
+pub mod socket;
 
 #[cfg(feature = "user")]
 mod pod;

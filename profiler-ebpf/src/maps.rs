@@ -2,13 +2,16 @@
 
 use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,
-    macros::map,
+    macros::{btf_map, map},
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use profiler_common::{
-    config::{Offsets, PROCESSES_MAX, ProcessEntry, Settings},
+    config::{Offsets, PROCESSES_MAX, ProcessEntry, Settings, SocketOffsets},
     counter,
+    socket::{LISTENERS_MAX, SOCKETS_MAX, SocketEntry, ThreadEntry, TrafficEntry},
 };
+
+use crate::local_storage::{SocketStorage, TaskStorage};
 
 /// Operations and lives, in the order in which they happened.
 #[map]
@@ -34,6 +37,30 @@ pub static CAPTURE_NUMBERS: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 
 #[map]
 pub static CAPTURE_INTERVAL: Array<u64> = Array::with_max_entries(1, 0);
 
+/// Sockets that are open, by cookie.
+#[map]
+pub static SOCKETS: HashMap<u64, SocketEntry> = HashMap::with_max_entries(SOCKETS_MAX, 0);
+
+/// TCP ports that are listened on: network namespace and port, in one word.
+#[map]
+pub static LISTENERS: HashMap<u64, u8> = HashMap::with_max_entries(LISTENERS_MAX, 0);
+
+/// Number of the pass over all descriptors that runs, or ran last.
+#[map]
+pub static PASS: Array<u32> = Array::with_max_entries(1, 0);
+
+/// What passed over each TCP socket.
+#[btf_map]
+pub static TRAFFIC: SocketStorage<TrafficEntry> = SocketStorage::new();
+
+/// Sockets without states of their own in `SOCKETS`; the agent sets it right each time it counts.
+#[map]
+pub static STATELESS: Array<u64> = Array::with_max_entries(1, 0);
+
+/// What each thread serves.
+#[btf_map]
+pub static THREADS: TaskStorage<ThreadEntry> = TaskStorage::new();
+
 /// Flag of every submit: the reader looks by time. A wake-up by event costs more than all the rest.
 pub const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
 
@@ -53,9 +80,37 @@ pub static SETTINGS: Settings = Settings {
         newtask_pid: 0,
         newtask_comm: 0,
         newtask_flags: 0,
+        socket: SocketOffsets {
+            cookie: 0,
+            family: 0,
+            state: 0,
+            local_port: 0,
+            peer_port: 0,
+            local_v4: 0,
+            peer_v4: 0,
+            local_v6: 0,
+            peer_v6: 0,
+            net: 0,
+            net_inode: 0,
+            kind: 0,
+            protocol: 0,
+            shutdown: 0,
+            error: 0,
+            receive_queue: 0,
+            send_queue: 0,
+            of_socket: 0,
+            unix_address: 0,
+            unix_peer: 0,
+            unix_length: 0,
+            unix_name: 0,
+            task_flags: 0,
+            task_io_uring: 0,
+            receive_parameters: 0,
+        },
     },
     agent_tgid: 0,
     default_policy: 0,
+    padding: 0,
     events_high_water: 0,
 };
 

@@ -25,6 +25,7 @@ use crate::{
     counters::count,
     kernel::Task,
     maps::{CAPTURE_INTERVAL, EVENTS, NO_WAKEUP, PROCESSES, setting},
+    thread,
 };
 
 const PAGE: u64 = 4096;
@@ -91,6 +92,7 @@ pub fn operation<C: EbpfContext>(
     if drawn(inclusion) {
         header.capture = capture::take(ctx, &header, registers);
     }
+    let served = thread::current();
     let record = VmRecord {
         header,
         result,
@@ -100,7 +102,10 @@ pub fn operation<C: EbpfContext>(
         protection: seen.protection,
         flags: seen.flags,
         inclusion,
-        padding: 0,
+        thread: served.flags,
+        connection: served.connection,
+        connection_calls: served.calls,
+        connection_bytes: served.bytes,
     };
     let Some(mut slot) = EVENTS.reserve::<VmRecord>(0) else {
         return lost(tgid, entry);

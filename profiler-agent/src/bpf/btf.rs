@@ -18,6 +18,7 @@ const KIND_TYPEDEF: u32 = 8;
 const KIND_VOLATILE: u32 = 9;
 const KIND_CONST: u32 = 10;
 const KIND_RESTRICT: u32 = 11;
+const KIND_FUNCTION: u32 = 12;
 const KIND_TYPE_TAG: u32 = 18;
 
 /// Anonymous structures inside each other are followed so deep.
@@ -112,14 +113,30 @@ impl Types {
         Ok(bits)
     }
 
+    /// How many parameters a function has.
+    ///
+    /// # Errors
+    /// There is no such function.
+    pub(super) fn parameters(&self, function: &str) -> anyhow::Result<u32> {
+        let function = self
+            .named(KIND_FUNCTION, function)?
+            .with_context(|| format!("the kernel's BTF has no function {function}"))?;
+        Ok(self.get(function.other)?.count() as u32)
+    }
+
     fn structure(&self, name: &str) -> anyhow::Result<Type> {
+        self.named(KIND_STRUCT, name)?
+            .with_context(|| format!("the kernel's BTF has no struct {name}"))
+    }
+
+    fn named(&self, kind: u32, name: &str) -> anyhow::Result<Option<Type>> {
         for number in 1..self.starts.len() {
             let candidate = self.get(number as u32)?;
-            if candidate.kind() == KIND_STRUCT && self.is_named(candidate.name, name) {
-                return Ok(candidate);
+            if candidate.kind() == kind && self.is_named(candidate.name, name) {
+                return Ok(Some(candidate));
             }
         }
-        bail!("the kernel's BTF has no struct {name}")
+        Ok(None)
     }
 
     /// A member by name, also inside anonymous structures and unions: its offset in bits and the

@@ -90,7 +90,7 @@ impl Control {
     }
 }
 
-fn map(object: &mut Ebpf, name: &str) -> anyhow::Result<aya::maps::Map> {
+pub(super) fn map(object: &mut Ebpf, name: &str) -> anyhow::Result<aya::maps::Map> {
     object
         .take_map(name)
         .with_context(|| format!("the kernel object has no map {name}"))

@@ -1,13 +1,16 @@
 //! The only place that knows aya: the object, how it is loaded and attached, its rings and maps.
 
 mod btf;
+mod call;
 mod control;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod iterator;
 pub mod object;
 mod offsets;
 pub mod plan;
 mod ring;
+mod sockets;
 mod trim;
 
 use std::path::Path;
@@ -17,7 +20,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use profiler_common::config::Settings;
 
-pub use self::{control::Control, ring::Rings};
+pub use self::{control::Control, ring::Rings, sockets::Sockets};
 
 /// What a run of the kernel side is started with.
 #[derive(Clone, Copy, Debug)]
@@ -40,18 +43,33 @@ pub struct Kernel {
     pub rings: Rings,
     /// Policies and counters.
     pub control: Control,
+    /// Sockets that are open.
+    pub sockets: Sockets,
     /// How each capability is served.
     pub served: Vec<plan::Served>,
     /// What the programs have to say of themselves; see [`Kernel::log`].
     logger: EbpfLogger<&'static dyn log::Log>,
     /// Owns the programs and links.
-    _object: Ebpf,
+    object: Ebpf,
 }
 
 impl Kernel {
     /// Passes on what the programs have logged: faults that should not happen.
     pub fn log(&mut self) {
         self.logger.flush();
+    }
+
+    /// Has the kernel go over every open descriptor: finds sockets that it did not see begin, and
+    /// marks those that are still there with the number that it returns; none where this kernel
+    /// does not serve that.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn pass_over_sockets(&mut self) -> anyhow::Result<Option<u32>> {
+        if !plan::is_served(&self.served, plan::SOCKET_PASS) {
+            return Ok(None);
+        }
+        self.sockets.pass(&mut self.object).map(Some)
     }
 }
 
@@ -66,16 +84,20 @@ pub fn start(options: &Options, tracefs: Option<&Path>) -> anyhow::Result<Kernel
              both, and start target/release/profiler-agent"
         );
     }
+    let found = offsets::read(tracefs)?;
     let settings = Settings {
-        offsets: offsets::read(tracefs)?,
+        offsets: found.offsets,
         agent_tgid: std::process::id(),
         default_policy: options.default_policy,
+        padding: 0,
         // The last eighth is for the lives of processes.
         events_high_water: u64::from(options.event_ring_bytes) / 8 * 7,
     };
     let btf = Btf::from_sys_fs().context("read the kernel's BTF")?;
     let mut object = EbpfLoader::new()
         .btf(Some(&btf))
+        // Storage of threads: only the programs use it.
+        .allow_unsupported_maps()
         .override_global("SETTINGS", &settings, true)
         .map_max_entries("EVENTS", options.event_ring_bytes)
         .map_max_entries("CAPTURES", options.capture_ring_bytes)
@@ -84,16 +106,28 @@ pub fn start(options: &Options, tracefs: Option<&Path>) -> anyhow::Result<Kernel
     let mut control = Control::take(&mut object)?;
     control.set_interval(options.capture_interval)?;
     let rings = Rings::take(&mut object)?;
+    let mut sockets = Sockets::take(&mut object)?;
     let logger = EbpfLogger::init(&mut object).context("open the kernel programs' log")?;
-    let served = plan::attach(&mut object, &btf, options.choice)?;
+    let mut served = plan::attach(
+        &mut object,
+        &btf,
+        options.choice,
+        found.without_sockets.as_ref(),
+    )?;
+    if plan::is_served(&served, plan::SOCKET_TRAFFIC)
+        && let Err(error) = sockets.follow_traffic(&mut object)
+    {
+        plan::refuse(&mut served, plan::SOCKET_TRAFFIC, &error);
+    }
     drop(btf);
     trim::give_back_freed_memory();
     Ok(Kernel {
         rings,
         control,
+        sockets,
         served,
         logger,
-        _object: object,
+        object,
     })
 }
 

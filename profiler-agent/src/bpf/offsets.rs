@@ -3,17 +3,23 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, bail};
-use profiler_common::config::Offsets;
+use profiler_common::config::{Offsets, SocketOffsets};
 
 use super::btf::Types;
 
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
+/// What was found, and what the kernel lacks for connections to be followed.
+pub(super) struct Found {
+    pub(super) offsets: Offsets,
+    pub(super) without_sockets: Option<anyhow::Error>,
+}
+
 /// Reads all of [`Offsets`]. The fields of the plain tracepoint stay 0 where tracefs has none.
 ///
 /// # Errors
-/// No BTF, or a field that this kernel does not have.
-pub(super) fn read(tracefs: Option<&Path>) -> anyhow::Result<Offsets> {
+/// No BTF, or a field that this kernel does not have and that is needed in any case.
+pub(super) fn read(tracefs: Option<&Path>) -> anyhow::Result<Found> {
     let bytes = fs::read(VMLINUX).with_context(|| {
         format!("read {VMLINUX}: the kernel must be built with CONFIG_DEBUG_INFO_BTF")
     })?;
@@ -30,6 +36,11 @@ pub(super) fn read(tracefs: Option<&Path>) -> anyhow::Result<Offsets> {
         mm_start_stack: field(&types, "mm_struct", &["start_stack"])?,
         ..Offsets::default()
     };
+    let mut without_sockets = None;
+    match sockets(&types) {
+        Ok(found) => offsets.socket = found,
+        Err(error) => without_sockets = Some(error),
+    }
     if let Some(tracefs) = tracefs {
         let path = tracefs.join("events/task/task_newtask/format");
         let format =
@@ -38,7 +49,43 @@ pub(super) fn read(tracefs: Option<&Path>) -> anyhow::Result<Offsets> {
         offsets.newtask_comm = record_field(&format, "comm")?;
         offsets.newtask_flags = record_field(&format, "clone_flags")?;
     }
-    Ok(offsets)
+    Ok(Found {
+        offsets,
+        without_sockets,
+    })
+}
+
+fn sockets(types: &Types) -> anyhow::Result<SocketOffsets> {
+    let sock = |path: &[&str]| field(types, "sock", path);
+    let common = |name| sock(&["__sk_common", name]);
+    Ok(SocketOffsets {
+        cookie: common("skc_cookie")?,
+        family: common("skc_family")?,
+        state: common("skc_state")?,
+        local_port: common("skc_num")?,
+        peer_port: common("skc_dport")?,
+        local_v4: common("skc_rcv_saddr")?,
+        peer_v4: common("skc_daddr")?,
+        // Kernels without IPv6 have no such sockets.
+        local_v6: common("skc_v6_rcv_saddr").unwrap_or(0),
+        peer_v6: common("skc_v6_daddr").unwrap_or(0),
+        net: sock(&["__sk_common", "skc_net", "net"])?,
+        net_inode: field(types, "net", &["ns", "inum"])?,
+        kind: sock(&["sk_type"])?,
+        protocol: sock(&["sk_protocol"])?,
+        shutdown: sock(&["sk_shutdown"])?,
+        error: sock(&["sk_err"])?,
+        receive_queue: sock(&["sk_backlog", "rmem_alloc"])?,
+        send_queue: sock(&["sk_wmem_queued"])?,
+        of_socket: field(types, "socket", &["sk"])?,
+        unix_address: field(types, "unix_sock", &["addr"])?,
+        unix_peer: field(types, "unix_sock", &["peer"])?,
+        unix_length: field(types, "unix_address", &["len"])?,
+        unix_name: field(types, "unix_address", &["name"])?,
+        task_flags: field(types, "task_struct", &["flags"])?,
+        task_io_uring: field(types, "task_struct", &["io_uring"]).unwrap_or(0),
+        receive_parameters: types.parameters("tcp_recvmsg")?,
+    })
 }
 
 /// Offset in bytes of a path of fields.
@@ -97,7 +144,13 @@ mod tests {
             eprintln!("skipped: this kernel has no BTF");
             return;
         }
-        let offsets = read(None).unwrap();
+        let Found {
+            offsets,
+            without_sockets,
+        } = read(None).unwrap();
+        assert!(without_sockets.is_none(), "{without_sockets:?}");
+        assert!(offsets.socket.local_port != offsets.socket.peer_port);
+        assert!((4..=6).contains(&offsets.socket.receive_parameters));
         assert!(offsets.task_fsbase > offsets.task_mm);
         assert!(offsets.task_pid != offsets.task_tgid);
         assert!(offsets.mm_start_stack > offsets.mm_start_brk);

@@ -1,10 +1,17 @@
-//! The plan: what the agent needs of the kernel, and the ways to get it in order of preference.
-//! One table; nothing else in the agent knows how a hook is made.
+//! The plan: one table, and how it is carried out. Nothing else in the agent knows how a hook is
+//! made.
+
+mod table;
 
 use anyhow::Context as _;
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, FExit, Program, TracePoint},
+    programs::{BtfTracePoint, FExit, Iter, Program, TracePoint},
+};
+
+use self::table::{Capability, Hook, PLAN};
+pub(super) use self::table::{
+    SOCKET_PASS, SOCKET_PASS_PROGRAM, SOCKET_TRAFFIC, SOCKET_TRAFFIC_PROGRAM,
 };
 
 /// A technique.
@@ -16,6 +23,9 @@ pub enum Way {
     BtfTracepoint,
     /// Plain tracepoints by perf event.
     Tracepoint,
+    /// Programs that the agent has run over kernel objects (5.8). Loaded only: they are attached
+    /// for each run.
+    Iterator,
 }
 
 impl Way {
@@ -25,6 +35,7 @@ impl Way {
             Self::Fexit => "fexit",
             Self::BtfTracepoint => "tp_btf",
             Self::Tracepoint => "tracepoint",
+            Self::Iterator => "iterator",
         }
     }
 }
@@ -46,117 +57,76 @@ impl Choice {
         match self {
             Self::Auto => true,
             Self::Fexit => way != Way::Tracepoint,
-            Self::Tracepoint => way == Way::Tracepoint,
+            Self::Tracepoint => matches!(way, Way::Tracepoint | Way::Iterator),
         }
     }
 }
-
-/// A program of the object and what it is attached to.
-struct Hook {
-    program: &'static str,
-    /// Kernel function, BTF tracepoint, or `category:name`.
-    target: &'static str,
-    /// Kernels without this system call exist.
-    optional: bool,
-}
-
-const fn hook(program: &'static str, target: &'static str) -> Hook {
-    Hook {
-        program,
-        target,
-        optional: false,
-    }
-}
-
-const fn optional(program: &'static str, target: &'static str) -> Hook {
-    Hook {
-        program,
-        target,
-        optional: true,
-    }
-}
-
-struct Capability {
-    name: &'static str,
-    ways: &'static [(Way, &'static [Hook])],
-}
-
-const PLAN: &[Capability] = &[
-    Capability {
-        name: "process exec, fork, exit",
-        ways: &[
-            (
-                Way::BtfTracepoint,
-                &[
-                    hook("newtask_btf", "task_newtask"),
-                    hook("exec_btf", "sched_process_exec"),
-                    hook("exit_btf", "sched_process_exit"),
-                ],
-            ),
-            (
-                Way::Tracepoint,
-                &[
-                    hook("newtask_tracepoint", "task:task_newtask"),
-                    hook("exec_tracepoint", "sched:sched_process_exec"),
-                    hook("exit_tracepoint", "sched:sched_process_exit"),
-                ],
-            ),
-        ],
-    },
-    Capability {
-        name: "commit and release of address space",
-        ways: &[
-            (
-                Way::Fexit,
-                &[
-                    hook("fexit_mmap", "__x64_sys_mmap"),
-                    hook("fexit_munmap", "__x64_sys_munmap"),
-                    hook("fexit_mremap", "__x64_sys_mremap"),
-                    hook("fexit_brk", "__x64_sys_brk"),
-                    hook("fexit_mprotect", "__x64_sys_mprotect"),
-                    optional("fexit_pkey", "__x64_sys_pkey_mprotect"),
-                    hook("fexit_madvise", "__x64_sys_madvise"),
-                    optional("fexit_shmat", "__x64_sys_shmat"),
-                    optional("fexit_shmdt", "__x64_sys_shmdt"),
-                ],
-            ),
-            (
-                Way::Tracepoint,
-                &[
-                    hook("exit_mmap", "syscalls:sys_exit_mmap"),
-                    hook("exit_munmap", "syscalls:sys_exit_munmap"),
-                    hook("exit_mremap", "syscalls:sys_exit_mremap"),
-                    hook("exit_brk", "syscalls:sys_exit_brk"),
-                    hook("exit_mprotect", "syscalls:sys_exit_mprotect"),
-                    optional("exit_pkey", "syscalls:sys_exit_pkey_mprotect"),
-                    hook("exit_madvise", "syscalls:sys_exit_madvise"),
-                    optional("exit_shmat", "syscalls:sys_exit_shmat"),
-                    optional("exit_shmdt", "syscalls:sys_exit_shmdt"),
-                ],
-            ),
-        ],
-    },
-];
 
 /// How a capability is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
     /// The capability.
     pub name: &'static str,
-    /// The way that works.
-    pub chosen: Way,
+    /// The way that works; none for a capability that the agent can do without.
+    pub chosen: Option<Way>,
     /// Ways that did not work and hooks that this kernel lacks, with the reason.
     pub refused: Vec<String>,
 }
 
-/// Loads and attaches the whole plan.
+/// Loads and attaches the whole plan. `without_sockets`: why sockets cannot be read on this kernel.
 ///
 /// # Errors
-/// A capability that can be served by no allowed way; the message has every reason.
-pub fn attach(object: &mut Ebpf, btf: &Btf, choice: Choice) -> anyhow::Result<Vec<Served>> {
-    PLAN.iter()
-        .map(|capability| serve(object, btf, choice, capability))
-        .collect()
+/// A required capability that can be served by no allowed way; the message has every reason.
+pub fn attach(
+    object: &mut Ebpf,
+    btf: &Btf,
+    choice: Choice,
+    without_sockets: Option<&anyhow::Error>,
+) -> anyhow::Result<Vec<Served>> {
+    let mut served = Vec::with_capacity(PLAN.len());
+    for capability in PLAN {
+        let one = match useless(capability, &served, without_sockets) {
+            Some(reason) => Served {
+                name: capability.name,
+                chosen: None,
+                refused: vec![reason],
+            },
+            None => serve(object, btf, choice, capability)?,
+        };
+        served.push(one);
+    }
+    Ok(served)
+}
+
+/// Why a capability would be of no use, whether or not the kernel serves it.
+fn useless(
+    capability: &Capability,
+    served: &[Served],
+    without_sockets: Option<&anyhow::Error>,
+) -> Option<String> {
+    // All that can be done without is about sockets.
+    if let Some(reason) = without_sockets
+        && !capability.required
+    {
+        return Some(format!("{reason:#}"));
+    }
+    let needs = capability.needs?;
+    (!is_served(served, needs)).then(|| format!("of no use without \"{needs}\""))
+}
+
+/// A way to a capability was found.
+pub(super) fn is_served(served: &[Served], name: &str) -> bool {
+    served
+        .iter()
+        .any(|served| served.name == name && served.chosen.is_some())
+}
+
+/// A capability did not work after all.
+pub(super) fn refuse(served: &mut [Served], name: &str, error: &anyhow::Error) {
+    for served in served.iter_mut().filter(|served| served.name == name) {
+        served.chosen = None;
+        served.refused.push(format!("{error:#}"));
+    }
 }
 
 fn serve(
@@ -176,12 +146,22 @@ fn serve(
                 refused.extend(missing);
                 return Ok(Served {
                     name: capability.name,
-                    chosen: *way,
+                    chosen: Some(*way),
                     refused,
                 });
             }
             Err(error) => refused.push(format!("{}: {error:#}", way.name())),
         }
+    }
+    if !capability.required {
+        if refused.is_empty() {
+            refused.push("no way to it is allowed by the configured plan".to_owned());
+        }
+        return Ok(Served {
+            name: capability.name,
+            chosen: None,
+            refused,
+        });
     }
     anyhow::bail!(
         "this kernel serves no way to observe \"{}\": {}",
@@ -220,6 +200,7 @@ fn unload_one(object: &mut Ebpf, hook: &Hook) {
         Some(Program::FExit(program)) => program.unload(),
         Some(Program::BtfTracePoint(program)) => program.unload(),
         Some(Program::TracePoint(program)) => program.unload(),
+        Some(Program::Iter(program)) => program.unload(),
         _ => Ok(()),
     };
 }
@@ -241,6 +222,10 @@ fn attach_one(object: &mut Ebpf, btf: &Btf, way: Way, hook: &Hook) -> anyhow::Re
             program.load(hook.target, btf).with_context(loading)?;
             program.attach().with_context(attaching)?;
         }
+        Way::Iterator => {
+            let program: &mut Iter = program.try_into()?;
+            program.load(hook.target, btf).with_context(loading)?;
+        }
         Way::Tracepoint => {
             let program: &mut TracePoint = program.try_into()?;
             let (category, name) = hook.target.split_once(':').context("category:name")?;
@@ -257,4 +242,47 @@ pub fn programs() -> impl Iterator<Item = &'static str> {
         .flat_map(|capability| capability.ways)
         .flat_map(|(_, hooks)| *hooks)
         .map(|hook| hook.program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        table::{SOCKET_BYTES, SOCKET_STATES},
+        *,
+    };
+
+    #[test]
+    fn what_a_capability_needs_stands_before_it_and_can_be_missing() {
+        for (place, capability) in PLAN.iter().enumerate() {
+            let Some(needs) = capability.needs else {
+                continue;
+            };
+            let before = PLAN[..place].iter().find(|before| before.name == needs);
+            assert!(before.is_some_and(|before| !before.required), "{needs}");
+            assert!(!capability.required, "{}", capability.name);
+        }
+    }
+
+    #[test]
+    fn without_bytes_nothing_that_rests_on_them_is_tried() {
+        let unserved = |name| Served {
+            name,
+            chosen: None,
+            refused: Vec::new(),
+        };
+        let served = [unserved(SOCKET_STATES), unserved(SOCKET_BYTES)];
+        let useless: Vec<&str> = PLAN
+            .iter()
+            .filter(|capability| useless(capability, &served, None).is_some())
+            .map(|capability| capability.name)
+            .collect();
+        let of_no_use = [
+            SOCKET_BYTES,
+            "threads that wait for events",
+            "threads that wait for io_uring",
+            SOCKET_PASS,
+            SOCKET_TRAFFIC,
+        ];
+        assert_eq!(useless, of_no_use);
+    }
 }

@@ -1,9 +1,15 @@
 //! The decoder. Every length, tag and address range is checked before it is used.
 
-use profiler_common::event as abi;
+use profiler_common::{
+    event as abi,
+    socket::{self, SocketEntry},
+};
 
-use super::{Backing, Capture, Captured, DecodeError, Event, Name, Operation, Origin, VmEvent};
-use crate::ids::BootTime;
+use super::{
+    Backing, Capture, Captured, DecodeError, Event, Name, Operation, Origin, Served, SocketEnd,
+    VmEvent,
+};
+use crate::ids::{BootTime, Cookie};
 
 /// User addresses lie below this, also with five-level page tables.
 const USER_END: u64 = 1 << 56;
@@ -30,6 +36,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     match header.kind {
         abi::KIND_VM => decode_vm(&header, &mut fields).map(Event::Vm),
         abi::KIND_LIFE => decode_life(&header, &mut fields),
+        socket::KIND_SOCKET => decode_socket(&header, &mut fields),
         _ => Err(header.unknown()),
     }
 }
@@ -93,7 +100,15 @@ fn decode_vm(header: &Header, fields: &mut Fields<'_>) -> Result<VmEvent, Decode
         flags: fields.u32()?,
     };
     let inclusion = fields.u32()?;
-    let _padding = fields.u32()?;
+    let served = Served {
+        thread: fields.u32()?,
+        connection: match fields.u64()? {
+            0 => None,
+            cookie => Some(Cookie(cookie)),
+        },
+        calls: fields.u64()?,
+        bytes: fields.u64()?,
+    };
     Ok(VmEvent {
         origin: header.origin,
         operation: arguments.operation(header)?,
@@ -103,7 +118,20 @@ fn decode_vm(header: &Header, fields: &mut Fields<'_>) -> Result<VmEvent, Decode
             number => Captured::Yes(number),
         },
         inclusion,
+        served,
     })
+}
+
+fn decode_socket(header: &Header, fields: &mut Fields<'_>) -> Result<Event, DecodeError> {
+    if header.operation != socket::OP_CLOSED {
+        return Err(header.unknown());
+    }
+    let cookie = fields.u64()?;
+    Ok(Event::Closed(SocketEnd {
+        time: header.origin.time,
+        cookie: Cookie(cookie),
+        entry: fields.socket()?,
+    }))
 }
 
 /// The fields of a [`abi::VmRecord`] whose meaning depends on the operation.
@@ -238,6 +266,10 @@ impl<'a> Fields<'a> {
         self.take(N)?.try_into().map_err(|_| short)
     }
 
+    fn u8(&mut self) -> Result<u8, DecodeError> {
+        self.array().map(u8::from_le_bytes)
+    }
+
     fn u16(&mut self) -> Result<u16, DecodeError> {
         self.array().map(u16::from_le_bytes)
     }
@@ -264,6 +296,33 @@ impl<'a> Fields<'a> {
                 cgroup,
             },
             capture,
+        })
+    }
+
+    fn socket(&mut self) -> Result<SocketEntry, DecodeError> {
+        Ok(SocketEntry {
+            opened: self.u64()?,
+            received_bytes: self.u64()?,
+            received_calls: self.u64()?,
+            sent_bytes: self.u64()?,
+            sent_calls: self.u64()?,
+            cgroup: self.u64()?,
+            tgid: self.u32()?,
+            flags: self.u32()?,
+            network_namespace: self.u32()?,
+            receive_queue: self.u32()?,
+            send_queue: self.u32()?,
+            pass: self.u32()?,
+            family: self.u16()?,
+            local_port: self.u16()?,
+            peer_port: self.u16()?,
+            kind: self.u8()?,
+            role: self.u8()?,
+            protocol: self.u8()?,
+            looks: self.u8()?,
+            end: self.u8()?,
+            padding: self.array()?,
+            address: self.array()?,
         })
     }
 
@@ -317,6 +376,7 @@ mod tests {
         bytes.extend(flags.to_le_bytes());
         bytes.extend(u32::MAX.to_le_bytes());
         bytes.extend(0_u32.to_le_bytes());
+        bytes.extend([0; 24]);
         bytes
     }
 
@@ -422,12 +482,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_decode_or_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0_u8..4, op in 0_u8..20) {
+        fn any_bytes_decode_or_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..260), kind in 0_u8..5, op in 0_u8..40) {
             let mut bytes = bytes;
             if bytes.len() > 4 {
                 bytes[..4].copy_from_slice(&[kind, 0, op, 0]);
             }
             let _ = decode_capture(&bytes);
+            if let Ok(Event::Closed(end)) = decode(&bytes) {
+                let facts = crate::connection::SocketFacts::new(&end.entry);
+                let ends = facts.map(|facts| (facts.local.to_string(), facts.peer.to_string()));
+                prop_assert!(ends.is_none_or(|(local, _)| local.len() <= 3 * 64 + 5));
+            }
             if let Ok(Event::Vm(event)) = decode(&bytes)
                 && let Operation::Map { start, length, .. } = event.operation
             {

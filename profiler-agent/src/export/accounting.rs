@@ -133,7 +133,8 @@ impl Basis<'_> {
     }
 
     fn add_rows(&self, selection: &Selection, accounting: &mut v1::Accounting) {
-        for (key, row) in &self.snapshot.rows {
+        let rows = self.snapshot.rows.iter();
+        for (key, row) in rows.filter(|(key, _)| key.owner.is_by_owner()) {
             if !selection.has(key.process) {
                 continue;
             }

@@ -10,12 +10,20 @@ use tonic::Status;
 
 use super::StatusFacts;
 use crate::{
+    connection::Connections,
     ledger::RangeView,
     profile::{ProcessEntry, Snapshot},
 };
 
 /// Answers within this time of each other share one snapshot.
 const SHARED_FOR: Duration = Duration::from_millis(200);
+
+/// The table of connections may take this part of the pipeline's time at the most, however often
+/// it is asked for: one in so many.
+const CONNECTIONS_SHARE: u32 = 20;
+
+/// But never is an answer older than this.
+const SHARED_AT_MOST: Duration = Duration::from_secs(2);
 
 /// The pipeline's thread answers between two turns of the ring reader; it is stuck when it takes
 /// longer than this.
@@ -26,6 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub enum Ask {
     /// The growth table now.
     Snapshot(oneshot::Sender<Fresh>),
+    /// The table of connections now.
+    Connections(oneshot::Sender<Arc<Connections>>),
     /// The ledger of one process; none when there is no such process.
     Ranges {
         /// In the initial pid namespace.
@@ -59,6 +69,15 @@ pub(super) struct Live {
     asks: mpsc::Sender<Ask>,
     /// Held while asking, so that those who come meanwhile wait for the same answer.
     latest: Mutex<Option<(Instant, Fresh)>>,
+    /// The same.
+    connections: Mutex<Option<Shared>>,
+}
+
+/// An answer that is shared, and until when.
+#[derive(Debug)]
+struct Shared {
+    until: Instant,
+    connections: Arc<Connections>,
 }
 
 impl Live {
@@ -66,6 +85,7 @@ impl Live {
         Self {
             asks,
             latest: Mutex::new(None),
+            connections: Mutex::new(None),
         }
     }
 
@@ -82,6 +102,25 @@ impl Live {
         let fresh = self.ask(Ask::Snapshot).await?;
         *latest = Some((Instant::now(), fresh.clone()));
         Ok(fresh)
+    }
+
+    /// The connections now, not older than [`SHARED_FOR`], or than what they cost allows.
+    pub(super) async fn connections(&self) -> Result<Arc<Connections>, Status> {
+        let mut latest = self.connections.lock().await;
+        if let Some(shared) = &*latest
+            && Instant::now() < shared.until
+        {
+            return Ok(Arc::clone(&shared.connections));
+        }
+        *latest = None;
+        let connections = self.ask(Ask::Connections).await?;
+        let rest = connections.cost * CONNECTIONS_SHARE;
+        let rest = rest.clamp(SHARED_FOR, SHARED_AT_MOST);
+        *latest = Some(Shared {
+            until: Instant::now() + rest,
+            connections: Arc::clone(&connections),
+        });
+        Ok(connections)
     }
 
     /// The ledger of `pid`.

@@ -6,6 +6,7 @@
 //! [`History`](crate::profile::History). Frames are named last, for the rows that are sent only.
 
 mod accounting;
+mod connections;
 mod functions;
 mod live;
 mod moments;

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     accounting::{Basis, StatusFacts},
+    connections::Listing,
     live::{Ask, Fresh, Live},
     moments,
     names::NameStacks,
@@ -20,6 +21,7 @@ use super::{
     top::{Rows, Shape},
 };
 use crate::{
+    connection::Connections,
     ids::BootTime,
     profile::{Growth, History, HistoryStatus, Recall, Snapshot},
 };
@@ -110,6 +112,13 @@ impl Inner {
         history.unwrap_or_else(PoisonError::into_inner).status()
     }
 
+    async fn connections_for(&self, shape: Shape) -> Result<Arc<Connections>, Status> {
+        if shape.needs_connections() {
+            return self.live.connections().await;
+        }
+        Ok(Arc::default())
+    }
+
     fn recall(
         &self,
         field: &str,
@@ -129,6 +138,9 @@ struct Question {
     since: Option<Recall>,
     at: Option<Recall>,
     fresh: Fresh,
+    /// Empty where they are not needed.
+    connections: Arc<Connections>,
+    clocks: Moment,
 }
 
 /// What Top and Diff have in common.
@@ -145,11 +157,18 @@ impl Question {
         let end = End::new(self.at.as_ref(), &self.fresh);
         let since = self.since.as_ref().map(Recall::snapshot);
         let growth = match &since {
-            Some(since) => Growth::between(since, &end.snapshot),
+            Some(since) => Growth::between(since, &end.snapshot, &self.connections.folded),
             None => Growth::since_start(&end.snapshot),
         };
         let selection = self.filter.choose(&growth.processes)?;
-        let rows = self.shape.rows(&growth, &selection, &*self.inner.names);
+        self.shape.check_connection(&growth, &self.connections)?;
+        let rows = self.shape.rows(
+            &growth,
+            &selection,
+            &*self.inner.names,
+            &self.connections,
+            self.clocks,
+        );
         Ok(Answer {
             rows,
             from: growth.from,
@@ -272,6 +291,7 @@ impl Query for QueryService {
             request.include_unattributed,
             since.is_some(),
         )?;
+        let shape = shape.of_connection(request.connection);
         let filter = Filter::new(request.selector.as_ref())?;
         let permit = self.admit()?;
         let question = Question {
@@ -281,6 +301,8 @@ impl Query for QueryService {
             since,
             at,
             fresh: self.inner.live.fresh().await?,
+            connections: self.inner.connections_for(shape).await?,
+            clocks,
         };
         self.work(permit, move || {
             let facts = Arc::clone(&question.fresh.facts);
@@ -316,6 +338,7 @@ impl Query for QueryService {
             request.include_unattributed,
             true,
         )?;
+        let shape = shape.of_connection(request.connection);
         let filter = Filter::new(request.selector.as_ref())?;
         let permit = self.admit()?;
         let question = Question {
@@ -325,6 +348,8 @@ impl Query for QueryService {
             since,
             at,
             fresh: self.inner.live.fresh().await?,
+            connections: self.inner.connections_for(shape).await?,
+            clocks,
         };
         self.work(permit, move || {
             let answer = question.answer()?;
@@ -335,6 +360,30 @@ impl Query for QueryService {
                 to: Some(clocks.to_wall(answer.time)),
                 accounting: Some(answer.accounting),
             })
+        })
+        .await
+    }
+
+    async fn list_connections(
+        &self,
+        request: Request<v1::ListConnectionsRequest>,
+    ) -> Result<Response<v1::ListConnectionsResponse>, Status> {
+        let request = request.into_inner();
+        let filter = Filter::new(request.selector.as_ref())?;
+        let listing = Listing::new(request)?;
+        let permit = self.admit()?;
+        let fresh = self.inner.live.fresh().await?;
+        let connections = self.inner.live.connections().await?;
+        let inner = Arc::clone(&self.inner);
+        self.work(permit, move || {
+            let clocks = inner.clock.read();
+            let end = End::new(None, &fresh);
+            let growth = Growth::since_start(&end.snapshot);
+            let selection = filter.choose(&growth.processes)?;
+            let mut answer = listing.answer(&connections, &growth, &selection, clocks)?;
+            answer.snapshot = Some(moment(connections.time, None, &end.facts, clocks));
+            answer.accounting = Some(end.account(&inner, &selection));
+            Ok(answer)
         })
         .await
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use profiler_proto::v1::{self, OwnerKind};
 
 use super::{
+    connections::behalf_to_wire,
     live::RangesAnswer,
     names::{NameStacks, stack_to_wire},
     targets::target,
@@ -50,6 +51,12 @@ fn stack(range: &RangeView) -> Option<StackId> {
     }
 }
 
+fn behalf(owner: Owner) -> v1::Behalf {
+    owner
+        .behalf()
+        .map_or(v1::Behalf::NoEvent, |behalf| behalf_to_wire(behalf.into()))
+}
+
 fn range_to_wire(range: &RangeView, clocks: Moment) -> v1::Range {
     let owner = range.live.map(|(owner, _)| match OwnerKey::of(owner) {
         Some((owner, _)) => owner_kind(owner),
@@ -64,5 +71,13 @@ fn range_to_wire(range: &RangeView, clocks: Moment) -> v1::Range {
         stack_id: stack(range).map_or(0, wire_stack_id),
         since: range.live.map(|(_, since)| clocks.to_wall(since)),
         frames: Vec::new(),
+        behalf: range
+            .live
+            .map_or(v1::Behalf::Unspecified, |(owner, _)| behalf(owner))
+            .into(),
+        connection: range
+            .live
+            .and_then(|(owner, _)| owner.behalf()?.connection())
+            .map_or(0, |cookie| cookie.0),
     }
 }

@@ -2,6 +2,7 @@
 //! that are made up.
 
 mod answers;
+mod connections;
 mod fake;
 mod listeners;
 mod refusals;

@@ -10,11 +10,12 @@ use super::{
     functions::Functions,
     names::{NameStacks, frame_to_wire, stack_to_wire},
     selector::Selection,
-    time::seconds_between,
+    time::{Moment, seconds_between},
 };
 use crate::{
-    ids::{BootTime, ProcessHandle, StackId},
-    profile::{Growth, OwnerKey, ProcessGrowth, RowKey, TargetInfo},
+    connection::Connections,
+    ids::{BootTime, Cookie, ProcessHandle, StackId},
+    profile::{BehalfKey, Growth, OwnerKey, ProcessGrowth, RowKey, TargetInfo},
     stack::NamedStack,
 };
 
@@ -29,6 +30,8 @@ pub(super) struct Shape {
     order: Order,
     limit: usize,
     include_unattributed: bool,
+    /// Only growth on behalf of this connection.
+    connection: Option<Cookie>,
 }
 
 /// Rows, and how many there were before the limit.
@@ -70,7 +73,57 @@ impl Shape {
                 limit => limit as usize,
             },
             include_unattributed,
+            connection: None,
         })
+    }
+
+    /// Only growth on behalf of a connection, by its cookie; 0: all growth.
+    pub(super) fn of_connection(self, cookie: u64) -> Self {
+        Self {
+            connection: (cookie != 0).then_some(Cookie(cookie)),
+            ..self
+        }
+    }
+
+    /// Memory that no stack owns is asked for.
+    pub(super) fn includes_unattributed(self) -> bool {
+        self.include_unattributed
+    }
+
+    /// A connection that is not known is an error: the asker would take an empty answer for "it
+    /// holds nothing".
+    pub(super) fn check_connection(
+        self,
+        growth: &Growth,
+        connections: &Connections,
+    ) -> Result<(), Status> {
+        let Some(cookie) = self.connection else {
+            return Ok(());
+        };
+        let owner = OwnerKey::Behalf(BehalfKey::Connection(cookie));
+        let known = connections
+            .connections
+            .iter()
+            .any(|one| one.cookie == cookie)
+            || growth.rows.iter().any(|(key, _)| key.owner == owner);
+        if known {
+            return Ok(());
+        }
+        let folded = connections.folded.contains_key(&cookie);
+        Err(Status::not_found(format!(
+            "connection {}: {}; list the connections to see those that are kept",
+            cookie.0,
+            if folded {
+                "it is over, holds nothing, and was taken together with others to its peer"
+            } else {
+                "no growth is known on behalf of a connection with this cookie"
+            }
+        )))
+    }
+
+    /// The table of connections is needed for the answer.
+    pub(super) fn needs_connections(self) -> bool {
+        self.by == GroupBy::Connection || self.connection.is_some()
     }
 
     /// Groups, orders, limits and names. Blocks while frames are named.
@@ -79,6 +132,8 @@ impl Shape {
         growth: &Growth,
         selection: &Selection,
         names: &dyn NameStacks,
+        connections: &Connections,
+        clocks: Moment,
     ) -> Rows {
         let view = View::new(self, growth, selection);
         match self.by {
@@ -86,16 +141,20 @@ impl Shape {
             GroupBy::Process => view.by_process(),
             GroupBy::Container => view.by_container(),
             GroupBy::Function => view.by_function(names),
+            GroupBy::Connection => view.by_connection(connections, clocks),
         }
     }
 }
 
 /// What is chosen of the growth.
-struct View<'a> {
-    shape: Shape,
+pub(super) struct View<'a> {
+    pub(super) shape: Shape,
     growth: &'a Growth,
-    processes: HashMap<ProcessHandle, &'a ProcessGrowth>,
+    pub(super) processes: HashMap<ProcessHandle, &'a ProcessGrowth>,
+    /// By owner; of one connection, by stack.
     rows: Vec<(RowKey, Figures)>,
+    /// By on whose behalf.
+    pub(super) behalves: Vec<(RowKey, BehalfKey, Figures)>,
 }
 
 impl<'a> View<'a> {
@@ -103,17 +162,35 @@ impl<'a> View<'a> {
         let chosen = |handle| selection.has(handle);
         let processes = growth.processes.iter();
         let processes = processes.filter(|process| chosen(process.handle));
-        let rows = growth.rows.iter().filter(|(key, _)| chosen(key.process));
+        let chosen_rows = growth.rows.iter().filter(|(key, _)| chosen(key.process));
+        let (mut rows, mut behalves) = (Vec::new(), Vec::new());
+        for &(key, figures) in chosen_rows {
+            match (key.owner, shape.connection) {
+                (OwnerKey::Behalf(behalf), None) => behalves.push((key, behalf, figures)),
+                (OwnerKey::Behalf(behalf), Some(cookie)) => {
+                    if behalf == BehalfKey::Connection(cookie) {
+                        behalves.push((key, behalf, figures));
+                    }
+                }
+                (OwnerKey::OnConnection(cookie, stack), Some(wanted)) if cookie == wanted => {
+                    let owner = OwnerKey::Stack(stack);
+                    rows.push((RowKey { owner, ..key }, figures));
+                }
+                (OwnerKey::OnConnection(..), _) | (_, Some(_)) => {}
+                _ => rows.push((key, figures)),
+            }
+        }
         Self {
             shape,
             growth,
             processes: processes.map(|process| (process.handle, process)).collect(),
-            rows: rows.copied().collect(),
+            rows,
+            behalves,
         }
     }
 
     /// The largest of `rows`, with their number.
-    fn largest<T, K: Ord>(
+    pub(super) fn largest<T, K: Ord>(
         &self,
         rows: Vec<T>,
         figures: impl Fn(&T) -> &Figures,
@@ -154,6 +231,12 @@ impl<'a> View<'a> {
 
     /// Exact figures of the processes in which something happened.
     fn exact(&self) -> Vec<(&'a ProcessGrowth, Figures)> {
+        if self.shape.connection.is_some() {
+            let rows = self.behalves.iter();
+            let rows = rows.map(|(key, _, figures)| (key.process, *figures));
+            let known = |(process, figures)| Some((*self.processes.get(&process)?, figures));
+            return sum_by(rows).into_iter().filter_map(known).collect();
+        }
         let events = self.rows.iter();
         let events = sum_by(events.map(|(key, figures)| (key.process, *figures)));
         let processes = self.processes.values().map(|process| {
@@ -269,7 +352,7 @@ impl<'a> View<'a> {
         wire
     }
 
-    fn aggregate(&self, figures: &Figures) -> v1::GrowthRow {
+    pub(super) fn aggregate(&self, figures: &Figures) -> v1::GrowthRow {
         v1::GrowthRow {
             owner: OwnerKind::Aggregate.into(),
             ..self.row(figures)
@@ -320,7 +403,7 @@ fn names_by_stack(
         .collect()
 }
 
-fn put_process(row: &mut v1::GrowthRow, info: &TargetInfo) {
+pub(super) fn put_process(row: &mut v1::GrowthRow, info: &TargetInfo) {
     row.pid = info.pid;
     row.process_name.clone_from(&info.name);
     row.container_id.clone_from(&info.container.id);
@@ -347,5 +430,7 @@ pub(super) fn owner_kind(owner: OwnerKey) -> OwnerKind {
         OwnerKey::ExecImage => OwnerKind::ExecImage,
         OwnerKey::Unattributed => OwnerKind::Unattributed,
         OwnerKey::Folded => OwnerKind::Folded,
+        OwnerKey::OnConnection(..) => OwnerKind::Stack,
+        OwnerKey::Behalf(_) => OwnerKind::Aggregate,
     }
 }

@@ -25,7 +25,10 @@ pub use range::RangeView;
 pub use reconcile::Drift;
 pub use space::AddressSpace;
 
-use crate::ids::{BootTime, StackId};
+use crate::{
+    connection::Behalf,
+    ids::{BootTime, StackId},
+};
 
 /// Who committed memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,13 +39,20 @@ pub enum Owner {
         stack: StackId,
         /// The chance with which it was captured, in units of 2^-32.
         inclusion: u32,
+        /// What its thread served.
+        behalf: Behalf,
     },
     /// An operation that was seen and whose stack was not captured.
-    Unsampled,
+    Unsampled {
+        /// What its thread served.
+        behalf: Behalf,
+    },
     /// An operation whose stack was to be captured, and was lost.
     Lost {
         /// The chance with which it was to be, in units of 2^-32.
         inclusion: u32,
+        /// What its thread served.
+        behalf: Behalf,
     },
     /// It was there when the agent came.
     PreExisting,
@@ -52,6 +62,37 @@ pub enum Owner {
     Unattributed,
     /// Several owners, folded to keep the ledger within its bound.
     Folded,
+}
+
+impl Owner {
+    /// What the thread served that demanded the memory; none where no event did.
+    pub fn behalf(self) -> Option<Behalf> {
+        match self {
+            Self::Stack { behalf, .. } | Self::Unsampled { behalf } | Self::Lost { behalf, .. } => {
+                Some(behalf)
+            }
+            Self::PreExisting | Self::ExecImage | Self::Unattributed | Self::Folded => None,
+        }
+    }
+}
+
+impl Owner {
+    /// The same on another's behalf, if it is an event's.
+    #[must_use]
+    pub fn on_behalf_of(self, behalf: Behalf) -> Self {
+        match self {
+            Self::Stack {
+                stack, inclusion, ..
+            } => Self::Stack {
+                stack,
+                inclusion,
+                behalf,
+            },
+            Self::Unsampled { .. } => Self::Unsampled { behalf },
+            Self::Lost { inclusion, .. } => Self::Lost { inclusion, behalf },
+            same => same,
+        }
+    }
 }
 
 /// Who does an operation, and when.

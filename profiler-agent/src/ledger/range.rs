@@ -128,7 +128,7 @@ pub(super) struct Range {
     pub(super) content: Content,
 }
 
-const _: () = assert!(size_of::<Range>() == 32);
+const _: () = assert!(size_of::<Range>() == 40);
 
 /// A range as others see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 
 use super::{EVENTS_PER_TURN, Pipeline, SECOND, clock};
 use crate::{
+    connection::{Behalf, HelperThreads},
     event::{self, Captured, DecodeError, Event, Operation, Origin, VmEvent},
     ids::{BootTime, ProcessHandle},
     ledger::{Cause, Outcome, Owner},
@@ -33,7 +34,14 @@ impl Pipeline {
                 return false;
             }
             match decoded {
-                Ok(Event::Vm(operation)) => self.operation(&operation),
+                Ok(Event::Vm(operation)) => {
+                    self.newest = operation.origin.time;
+                    self.operation(&operation);
+                }
+                Ok(Event::Closed(end)) => {
+                    self.newest = end.time;
+                    self.socket_closed(&end);
+                }
                 Ok(life) => self.life(&life),
                 Err(error) => self.rejected(error),
             }
@@ -70,7 +78,8 @@ impl Pipeline {
         *self.operations.entry(event.origin.pid).or_default() += 1;
         let place = self.table.locate(&event.origin, &mut self.steps);
         self.carry_out();
-        let owner = self.owner(event);
+        let behalf = self.behalf(event);
+        let owner = self.owner(event, behalf);
         let Place::Space { process, space } = place else {
             return;
         };
@@ -86,9 +95,13 @@ impl Pipeline {
             time: event.origin.time,
         };
         let started = clock::now();
-        let outcome = self
-            .spaces
-            .apply(space, &event.operation, cause, &mut self.growth);
+        let outcome = self.spaces.apply(
+            space,
+            &event.operation,
+            cause,
+            event.served,
+            &mut self.books,
+        );
         if matches!(event.operation, Operation::Remap { .. }) {
             self.charge(event.origin.pid, started);
         }
@@ -96,16 +109,33 @@ impl Pipeline {
     }
 
     /// To whom an operation is put down.
-    fn owner(&mut self, event: &VmEvent) -> Owner {
+    fn owner(&mut self, event: &VmEvent, behalf: Behalf) -> Owner {
         let inclusion = event.inclusion;
+        let lost = Owner::Lost { inclusion, behalf };
         match event.capture {
-            Captured::No => Owner::Unsampled,
-            Captured::Lost => Owner::Lost { inclusion },
+            Captured::No => Owner::Unsampled { behalf },
+            Captured::Lost => lost,
             Captured::Yes(number) => match self.capture(event.origin.tid, number).flatten() {
-                Some(stack) => Owner::Stack { stack, inclusion },
-                None => Owner::Lost { inclusion },
+                Some(stack) => Owner::Stack {
+                    stack,
+                    inclusion,
+                    behalf,
+                },
+                None => lost,
             },
         }
+    }
+
+    /// What the thread of an operation served.
+    fn behalf(&mut self, event: &VmEvent) -> Behalf {
+        let Origin { pid, tid, .. } = event.origin;
+        let (table, names) = (&self.table, &mut self.thread_names);
+        Behalf::of(&event.served, || {
+            table.get(pid).is_some_and(|process| {
+                HelperThreads::of(&process.executable)
+                    .has(pid == tid, || names.of(process.handle, pid, tid))
+            })
+        })
     }
 
     /// Counts what a process has cost since `started` as operations of it.
@@ -180,10 +210,11 @@ impl Pipeline {
     /// A space has no process that answers for it yet, or none any more.
     pub(super) fn introduce(&mut self, process: ProcessHandle, space: SpaceId) {
         if let Some(known) = self.table.by_handle(process) {
-            self.growth
+            self.books
+                .growth
                 .observe(process, super::snapshot::target_info(known));
         }
-        self.spaces.bind(space, process, &mut self.growth);
+        self.spaces.bind(space, process, &mut self.books);
     }
 }
 

@@ -1,6 +1,8 @@
 //! What user space lost or had to fold, each with a name and a meaning.
 
-use crate::{export::LossFacts, process::ProcessCounters, profile::TableStatus};
+use crate::{
+    connection::TableCounters, export::LossFacts, process::ProcessCounters, profile::TableStatus,
+};
 
 /// Counts of this run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +98,7 @@ impl Losses {
 }
 
 /// What the growth table could not keep apart.
-pub(super) fn of_table(status: &TableStatus) -> [LossFacts; 5] {
+pub(super) fn of_table(status: &TableStatus) -> [LossFacts; 6] {
     let loss = |cause, meaning, count| LossFacts {
         cause,
         count,
@@ -107,6 +109,12 @@ pub(super) fn of_table(status: &TableStatus) -> [LossFacts; 5] {
             "growth_table_full",
             "changes that went to the row \"folded\" of their process: the table was full",
             status.folded_changes,
+        ),
+        loss(
+            "connection_rows_full",
+            "changes on behalf of connections that found no row of their own: they are in the row \
+             of folded connections, and missing from the stacks of their connection",
+            status.folded_connection_changes,
         ),
         loss(
             "unmatched_freed_bytes",
@@ -127,6 +135,55 @@ pub(super) fn of_table(status: &TableStatus) -> [LossFacts; 5] {
             "changes_without_process",
             "changes of processes that were never introduced: an error of the agent",
             status.unknown_process,
+        ),
+    ]
+}
+
+/// What the table of connections could not keep.
+pub(super) fn of_connections(counters: &TableCounters) -> [LossFacts; 7] {
+    let loss = |cause, meaning, count| LossFacts {
+        cause,
+        count,
+        meaning,
+    };
+    [
+        loss(
+            "connections_refused",
+            "sockets beyond the bound of the table: they are not shown, growth on them is",
+            counters.refused,
+        ),
+        loss(
+            "connections_folded_early",
+            "closed connections that were taken together with others while they held memory, to \
+             stay within the bound",
+            counters.folded_charged,
+        ),
+        loss(
+            "connection_ends_unseen",
+            "connections that were found gone: how they ended is not known",
+            counters.ends_unseen,
+        ),
+        loss(
+            "connection_points_dropped",
+            "points of growth curves for which there was no room: patterns rest on fewer \
+             connections",
+            counters.points_dropped,
+        ),
+        loss(
+            "peers_dropped",
+            "totals of folded connections by peer that went to make room",
+            counters.peers_dropped,
+        ),
+        loss(
+            "connections_without_process",
+            "folded connections whose process was not known: they are in no totals",
+            counters.without_peer,
+        ),
+        loss(
+            "folds_forgotten",
+            "folded connections of which it is forgotten where they went: a difference that begins \
+             before counts what they demanded by then as demanded again",
+            counters.folds_forgotten,
         ),
     ]
 }

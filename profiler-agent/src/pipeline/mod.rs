@@ -4,16 +4,20 @@
 //! It owns everything it changes. Others see the history, under a lock that is held briefly, and
 //! ask for the rest over a bounded channel.
 
+pub mod books;
 pub mod budget;
 pub mod captures;
 pub mod clock;
+mod ended;
 mod events;
 mod losses;
 mod second;
 mod snapshot;
+mod sockets;
 pub mod spaces;
 mod steps;
 pub mod storm;
+mod threads;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -30,10 +34,12 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use self::{
-    budget::CaptureBudget, captures::Waiting, losses::Losses, spaces::Spaces, storm::Storms,
+    books::Books, budget::CaptureBudget, captures::Waiting, ended::RecentlyEnded, losses::Losses,
+    sockets::Sweeps, spaces::Spaces, storm::Storms, threads::ThreadNames,
 };
 use crate::{
     bpf::{Kernel, plan::Served},
+    connection::{ConnectionTable, Limits},
     export::Ask,
     filter::Filter,
     ids::BootTime,
@@ -87,7 +93,7 @@ pub struct Pipeline {
     kernel: Kernel,
     table: ProcessTable<ProcFs>,
     spaces: Spaces,
-    growth: GrowthTable,
+    books: Books,
     stacks: Stacks,
     /// Of the threads that answer; here for its losses and to collect its ended child.
     names: Resolver,
@@ -115,6 +121,12 @@ pub struct Pipeline {
     snapshot_due: BootTime,
     /// Where the round of audits stands: the pid looked at last.
     audited: u32,
+    recently_ended: RecentlyEnded,
+    thread_names: ThreadNames,
+    /// When the operation or end happened that was taken from the ring last.
+    newest: BootTime,
+    /// When sockets are looked at again.
+    sweeps: Sweeps,
 }
 
 impl Pipeline {
@@ -135,7 +147,10 @@ impl Pipeline {
             kernel,
             table: ProcessTable::new(ProcFs::new(), table_settings, filter),
             spaces: Spaces::default(),
-            growth: GrowthTable::new(settings.table),
+            books: Books {
+                growth: GrowthTable::new(settings.table),
+                connections: ConnectionTable::new(Limits::default()),
+            },
             stacks,
             names,
             waiting: Waiting::default(),
@@ -158,8 +173,13 @@ impl Pipeline {
             budget_due: BootTime(started.0 + SECOND / BUDGET_LOOKS),
             snapshot_due: started,
             audited: 0,
+            recently_ended: RecentlyEnded::default(),
+            thread_names: ThreadNames::default(),
+            newest: BootTime(0),
+            sweeps: Sweeps::default(),
         };
         pipeline.scan(started)?;
+        pipeline.pass_over_sockets(started);
         Ok(pipeline)
     }
 
@@ -177,6 +197,7 @@ impl Pipeline {
     /// One look at everything. `true` when more may be waiting.
     fn turn(&mut self) -> bool {
         let mut busy = self.drain();
+        self.look_up_sockets();
         for _ in 0..ADOPTIONS_PER_TURN {
             if self.table.next_due().is_none_or(|due| due > clock::now()) {
                 break;

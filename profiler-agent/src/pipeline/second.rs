@@ -26,9 +26,10 @@ impl Pipeline {
         self.count(now);
         self.audit(now);
         self.waiting.expire(now);
-        if self.stacks.wants_retain() || self.growth.is_nearly_full() {
+        if self.stacks.wants_retain() || self.books.growth.is_nearly_full() {
             self.forget_stacks();
         }
+        self.look_at_sockets(now);
         self.bound_ledgers(now);
         self.operations.clear();
     }
@@ -164,7 +165,7 @@ impl Pipeline {
             let Some((process, space)) = self.spaces.largest() else {
                 return;
             };
-            self.spaces.empty(space, &mut self.growth);
+            self.spaces.empty(space, &mut self.books);
             let Some(pid) = self.table.by_handle(process).map(|process| process.pid) else {
                 continue;
             };
@@ -188,10 +189,10 @@ impl Pipeline {
     /// Forgets stacks that nothing refers to any more.
     fn forget_stacks(&mut self) {
         if let Some(oldest) = super::lock(&self.links.history).status().oldest {
-            self.growth.forget_quiet_since(oldest);
+            self.books.growth.forget_quiet_since(oldest);
         }
         // Every row of the history is a row of the table, as long as the history keeps it.
-        let mut live = self.growth.stacks();
+        let mut live = self.books.growth.stacks();
         live.extend(self.waiting.stacks());
         self.stacks.retain(&live);
     }

@@ -1,6 +1,6 @@
 //! What others get to see: snapshots for the history, and answers about now.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{Pipeline, clock, lock};
 use crate::{
@@ -22,27 +22,33 @@ impl Pipeline {
         let oldest = history.status().oldest;
         drop(history);
         if let Some(oldest) = oldest {
-            self.growth.group_exited_before(oldest);
+            self.books.growth.group_exited_before(oldest);
         }
     }
 
     fn snapshot(&mut self, now: BootTime) -> Snapshot {
         for process in self.table.iter() {
-            let known = self.growth.info(process.handle);
+            let known = self.books.growth.info(process.handle);
             match process.state {
                 // A filter leaves it out now: for answers, it has ended.
                 State::Ignored if known.is_some_and(|info| info.exited.is_none()) => {
-                    self.growth.exited(process.handle, now);
+                    self.books.growth.exited(process.handle, now);
                 }
                 State::Ignored | State::Exited => {}
                 // What cannot be followed is listed too, so that nobody looks for it in vain.
-                State::Unsupported => self.growth.observe(process.handle, target_info(process)),
-                _ if known.is_some() => self.growth.observe(process.handle, target_info(process)),
+                State::Unsupported => self
+                    .books
+                    .growth
+                    .observe(process.handle, target_info(process)),
+                _ if known.is_some() => self
+                    .books
+                    .growth
+                    .observe(process.handle, target_info(process)),
                 _ => {}
             }
         }
-        let Self { growth, spaces, .. } = self;
-        growth.snapshot(now, |process| spaces.fold(process))
+        let Self { books, spaces, .. } = self;
+        books.growth.snapshot(now, |process| spaces.fold(process))
     }
 
     /// Answers what was asked since the last turn.
@@ -61,6 +67,16 @@ impl Pipeline {
                     // The asker may have gone away meanwhile.
                     let _ = reply.send(Fresh { snapshot, facts });
                 }
+                Ask::Connections(reply) => {
+                    if reply.is_closed() {
+                        continue;
+                    }
+                    let began = clock::now();
+                    self.sweep();
+                    let mut connections = self.books.connections.view(clock::now());
+                    connections.cost = Duration::from_nanos(clock::now().0 - began.0);
+                    let _ = reply.send(Arc::new(connections));
+                }
                 Ask::Ranges { pid, reply } => {
                     let _ = reply.send(self.ranges(pid));
                 }
@@ -75,7 +91,7 @@ impl Pipeline {
         }
         let ledger = self.spaces.ledger_of(process.handle)?;
         let fold = self.spaces.fold(process.handle);
-        let target = self.growth.entry(process.handle, fold.as_ref())?;
+        let target = self.books.growth.entry(process.handle, fold.as_ref())?;
         Some(RangesAnswer {
             target: ProcessEntry {
                 info: Arc::new(target_info(process)),
@@ -109,7 +125,7 @@ impl Pipeline {
     fn capabilities(&self) -> Vec<CapabilityFacts> {
         let facts = self.served().iter().map(|served| CapabilityFacts {
             name: served.name.to_owned(),
-            chosen: served.chosen.name().to_owned(),
+            chosen: served.chosen.map_or("", |way| way.name()).to_owned(),
             refused: served.refused.clone(),
         });
         facts.collect()
@@ -134,8 +150,11 @@ impl Pipeline {
             meaning: "ranges that lost their owner, because their process has more than one \
                       ledger holds",
         });
-        facts.extend(super::losses::of_table(&self.growth.status()));
+        facts.extend(super::losses::of_table(&self.books.growth.status()));
         facts.extend(super::losses::of_processes(&self.table.counters()));
+        facts.extend(super::losses::of_connections(
+            &self.books.connections.counters(),
+        ));
         facts
     }
 
@@ -164,7 +183,7 @@ impl Pipeline {
                 self.settings.storm_per_second
             ));
         }
-        let grouped = self.growth.status().exited_grouped;
+        let grouped = self.books.growth.status().exited_grouped;
         if grouped > 0 {
             notes.push(format!(
                 "{grouped} processes that have ended are no longer kept apart: those of one name \

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 
+use super::books::{Books, Moment};
 use crate::{
-    event::Operation,
+    event::{Operation, Served},
     ids::{BootTime, ProcessHandle},
     ledger::{AddressSpace, Cause, Change, Drift, Outcome, Owner},
     process::{SpaceId, maps::Mapping},
-    profile::{GrowthTable, ProcessFold},
+    profile::ProcessFold,
 };
 
 /// The largest ledger that a fork copies, in ranges. A larger one is read from the child's maps if
@@ -80,7 +81,7 @@ impl Spaces {
     }
 
     /// Makes a process answer for a space that has nobody: what is live in it is the process's.
-    pub fn bind(&mut self, id: SpaceId, process: ProcessHandle, growth: &mut GrowthTable) {
+    pub fn bind(&mut self, id: SpaceId, process: ProcessHandle, books: &mut Books) {
         let Some(space) = self
             .spaces
             .get_mut(&id)
@@ -90,11 +91,11 @@ impl Spaces {
         };
         space.process = Some(process);
         self.by_process.insert(process, id);
-        growth.inherit(process, &space.ledger);
+        books.inherit(process, &space.ledger);
     }
 
     /// A process ends. If others use its space still, one of them will answer for it.
-    pub fn unbind(&mut self, process: ProcessHandle, growth: &mut GrowthTable) {
+    pub fn unbind(&mut self, process: ProcessHandle, books: &mut Books) {
         let Some(space) = self.by_process.remove(&process) else {
             return;
         };
@@ -102,20 +103,20 @@ impl Spaces {
             return;
         };
         space.process = None;
+        books.connections.process_ends(process);
         for (owner, live) in space.ledger.live_by_owner() {
-            growth.apply(
-                process,
-                &Change {
-                    owner,
-                    committed: 0,
-                    freed: live.bytes,
-                },
-            );
+            let change = Change {
+                owner,
+                committed: 0,
+                freed: live.bytes,
+            };
+            books.apply(process, &change, &Moment::default());
         }
+        books.connections.process_ended(process);
     }
 
     /// Nobody uses the space any more.
-    pub fn drop_space(&mut self, id: SpaceId, growth: &mut GrowthTable) {
+    pub fn drop_space(&mut self, id: SpaceId, books: &mut Books) {
         let Some(mut space) = self.spaces.remove(&id) else {
             return;
         };
@@ -123,7 +124,7 @@ impl Spaces {
         if let Some(process) = space.process {
             self.by_process.remove(&process);
         }
-        settle(&mut self.changes, space.process, growth);
+        settle(&mut self.changes, space.process, books, &Moment::default());
     }
 
     /// Plays an operation.
@@ -132,14 +133,19 @@ impl Spaces {
         id: SpaceId,
         operation: &Operation,
         cause: Cause,
-        growth: &mut GrowthTable,
+        served: Served,
+        books: &mut Books,
     ) -> Outcome {
+        let moment = Moment {
+            served,
+            time: cause.time,
+        };
         let Some(space) = self.spaces.get_mut(&id) else {
             return Outcome::Settled;
         };
         space.operations += 1;
         let outcome = space.ledger.apply(operation, cause, &mut self.changes);
-        settle(&mut self.changes, space.process, growth);
+        settle(&mut self.changes, space.process, books, &moment);
         outcome
     }
 
@@ -150,7 +156,7 @@ impl Spaces {
         mappings: &[Mapping<'_>],
         owner: Owner,
         time: BootTime,
-        growth: &mut GrowthTable,
+        books: &mut Books,
     ) -> Drift {
         let Some(space) = self.spaces.get_mut(&id) else {
             return Drift::default();
@@ -158,7 +164,7 @@ impl Spaces {
         let drift = space
             .ledger
             .reconcile(mappings, owner, time, &mut self.changes);
-        settle(&mut self.changes, space.process, growth);
+        settle(&mut self.changes, space.process, books, &Moment::default());
         drift
     }
 
@@ -186,10 +192,13 @@ impl Spaces {
     }
 
     /// Gives up what a ledger knows.
-    pub fn empty(&mut self, id: SpaceId, growth: &mut GrowthTable) {
+    pub fn empty(&mut self, id: SpaceId, books: &mut Books) {
         if let Some(space) = self.spaces.get_mut(&id) {
+            if let Some(process) = space.process {
+                books.connections.process_ends(process);
+            }
             space.ledger.clear(&mut self.changes);
-            settle(&mut self.changes, space.process, growth);
+            settle(&mut self.changes, space.process, books, &Moment::default());
         }
     }
 
@@ -219,10 +228,14 @@ impl Spaces {
 }
 
 /// Puts changes down to the process that answers.
-fn settle(changes: &mut Vec<Change>, process: Option<ProcessHandle>, growth: &mut GrowthTable) {
-    for change in changes.drain(..) {
-        if let Some(process) = process {
-            growth.apply(process, &change);
-        }
+fn settle(
+    changes: &mut Vec<Change>,
+    process: Option<ProcessHandle>,
+    books: &mut Books,
+    moment: &Moment,
+) {
+    if let Some(process) = process {
+        books.apply_all(process, changes, moment);
     }
+    changes.clear();
 }

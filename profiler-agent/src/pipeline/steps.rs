@@ -39,7 +39,7 @@ impl Pipeline {
             Step::CloneSpace { from, to } => {
                 self.losses.forks_not_copied += u64::from(!self.spaces.copy(from, to));
             }
-            Step::DropSpace { space } => self.spaces.drop_space(space, &mut self.growth),
+            Step::DropSpace { space } => self.spaces.drop_space(space, &mut self.books),
             Step::Reconcile {
                 pid,
                 process,
@@ -51,7 +51,8 @@ impl Pipeline {
             Step::SetPolicy { pid, policy } => self.tell_kernel(pid, policy.to_abi()),
             Step::Moved { process } => {
                 if let Some(known) = self.table.by_handle(process) {
-                    self.growth
+                    self.books
+                        .growth
                         .observe(process, super::snapshot::target_info(known));
                 }
             }
@@ -67,9 +68,11 @@ impl Pipeline {
     }
 
     fn ended(&mut self, process: &Process) {
-        self.spaces.unbind(process.handle, &mut self.growth);
-        self.growth.exited(process.handle, clock::now());
+        self.spaces.unbind(process.handle, &mut self.books);
+        self.books.growth.exited(process.handle, clock::now());
         self.stacks.forget(process.handle);
+        self.recently_ended
+            .add(process.pid, process.handle, clock::now());
     }
 
     fn reconcile(&mut self, pid: u32, process: ProcessHandle, space: SpaceId, why: Why) {
@@ -105,7 +108,7 @@ impl Pipeline {
         };
         let drift = self
             .spaces
-            .reconcile(space, &parsed.entries, owner, began, &mut self.growth);
+            .reconcile(space, &parsed.entries, owner, began, &mut self.books);
         if why == Why::Unattributed {
             self.losses.drift_bytes += drift.committed + drift.decommitted;
         }

@@ -7,8 +7,11 @@ use std::{
 
 use profiler_analysis::{Figures, sum_by};
 
-use super::{ProcessEntry, Row, RowKey, Snapshot, TargetInfo, Totals};
-use crate::ids::{BootTime, ProcessHandle};
+use super::{BehalfKey, OwnerKey, ProcessEntry, Row, RowKey, Snapshot, TargetInfo, Totals};
+use crate::{
+    connection::PeerId,
+    ids::{BootTime, Cookie, ProcessHandle},
+};
 
 /// A process with its exact figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +56,14 @@ impl Growth {
 
     /// From one snapshot to a later one. What a process had that is no longer known in the later
     /// one counts as given back.
-    pub fn between(before: &Snapshot, after: &Snapshot) -> Self {
-        let successors = successors(before, after);
+    ///
+    /// `folded`: of connections that are no longer kept apart, the totals that they are in.
+    pub fn between(
+        before: &Snapshot,
+        after: &Snapshot,
+        folded: &HashMap<Cookie, Option<PeerId>>,
+    ) -> Self {
+        let successors = Successors::new(before, after, folded);
         Self {
             from: Some(before.time),
             time: after.time,
@@ -64,34 +73,81 @@ impl Growth {
     }
 }
 
-/// From a process that is gone to the group that it is in.
-type Successors = HashMap<ProcessHandle, ProcessHandle>;
+/// What stands now for processes and connections that were put together with others between the two
+/// moments. What they had before belongs to its figures before, or it would seem to be demanded
+/// again.
+struct Successors<'a> {
+    /// From a process that is gone to the group that it is in.
+    processes: HashMap<ProcessHandle, ProcessHandle>,
+    folded: &'a HashMap<Cookie, Option<PeerId>>,
+    /// Connections that are kept apart still.
+    apart: HashSet<Cookie>,
+}
 
-/// Processes that were put together with others between the two moments, and what stands for them
-/// now. What they had before belongs to its figures before, or it would seem to be demanded again.
-fn successors(before: &Snapshot, after: &Snapshot) -> Successors {
-    let key = |info: &TargetInfo| (info.container.root.clone(), info.name.clone());
-    let groups = after.processes.iter();
-    let groups: HashMap<_, _> = groups
-        .filter(|entry| entry.info.is_group())
-        .map(|entry| (key(&entry.info), entry.handle))
-        .collect();
-    let still: HashSet<_> = after.processes.iter().map(|entry| entry.handle).collect();
-    let gone = before.processes.iter();
-    gone.filter(|entry| !still.contains(&entry.handle))
-        .filter_map(|entry| Some((entry.handle, *groups.get(&key(&entry.info))?)))
-        .collect()
+impl<'a> Successors<'a> {
+    fn new(
+        before: &Snapshot,
+        after: &Snapshot,
+        folded: &'a HashMap<Cookie, Option<PeerId>>,
+    ) -> Self {
+        let key = |info: &TargetInfo| (info.container.root.clone(), info.name.clone());
+        let groups = after.processes.iter();
+        let groups: HashMap<_, _> = groups
+            .filter(|entry| entry.info.is_group())
+            .map(|entry| (key(&entry.info), entry.handle))
+            .collect();
+        let still: HashSet<_> = after.processes.iter().map(|entry| entry.handle).collect();
+        let gone = before.processes.iter();
+        let gone = gone.filter(|entry| !still.contains(&entry.handle));
+        let connection = |key: &RowKey| match key.owner {
+            OwnerKey::Behalf(BehalfKey::Connection(cookie)) => Some(cookie),
+            _ => None,
+        };
+        Self {
+            processes: gone
+                .filter_map(|entry| Some((entry.handle, *groups.get(&key(&entry.info))?)))
+                .collect(),
+            folded,
+            apart: after
+                .rows
+                .iter()
+                .filter_map(|(key, _)| connection(key))
+                .collect(),
+        }
+    }
+
+    fn process(&self, process: ProcessHandle) -> ProcessHandle {
+        *self.processes.get(&process).unwrap_or(&process)
+    }
+
+    fn row(&self, key: &RowKey) -> RowKey {
+        let process = self.process(key.process);
+        let owner = match key.owner {
+            OwnerKey::Behalf(BehalfKey::Connection(_) | BehalfKey::Peer(_))
+                if process != key.process =>
+            {
+                OwnerKey::Behalf(BehalfKey::Folded)
+            }
+            OwnerKey::Behalf(BehalfKey::Connection(cookie)) if !self.apart.contains(&cookie) => {
+                OwnerKey::Behalf(match self.folded.get(&cookie) {
+                    Some(Some(peer)) => BehalfKey::Peer(*peer),
+                    Some(None) => BehalfKey::Folded,
+                    None => BehalfKey::Connection(cookie),
+                })
+            }
+            owner => owner,
+        };
+        RowKey { process, owner }
+    }
 }
 
 fn rows_between(
     before: &Snapshot,
     after: &Snapshot,
-    successors: &Successors,
+    successors: &Successors<'_>,
 ) -> Vec<(RowKey, Figures)> {
-    let mut known = sum_by(before.rows.iter().map(|(key, row)| {
-        let process = *successors.get(&key.process).unwrap_or(&key.process);
-        (RowKey { process, ..*key }, figures(row))
-    }));
+    let rows = before.rows.iter();
+    let mut known = sum_by(rows.map(|(key, row)| (successors.row(key), figures(row))));
     let mut rows: Vec<_> = after
         .rows
         .iter()
@@ -108,10 +164,10 @@ fn rows_between(
 fn processes_between(
     before: &Snapshot,
     after: &Snapshot,
-    successors: &Successors,
+    successors: &Successors<'_>,
 ) -> Vec<ProcessGrowth> {
     let mut known = sum_by(before.processes.iter().map(|entry| {
-        let handle = *successors.get(&entry.handle).unwrap_or(&entry.handle);
+        let handle = successors.process(entry.handle);
         (handle, total_figures(&entry.totals))
     }));
     let mut processes: Vec<_> = after
@@ -174,6 +230,7 @@ fn moment(time: BootTime) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::{
+        connection::Behalf,
         ids::StackId,
         ledger::{Change, Owner},
         profile::{GrowthTable, TableLimits, testing::info},
@@ -185,6 +242,7 @@ mod tests {
         let owner = Owner::Stack {
             stack: StackId(1),
             inclusion: u32::MAX,
+            behalf: Behalf::NOBODY,
         };
         let change = Change {
             owner,
@@ -213,7 +271,7 @@ mod tests {
         table.exited(ProcessHandle(2), BootTime(15));
         let after = table.snapshot(BootTime(20), |_| None);
 
-        let growth = Growth::between(&before, &after);
+        let growth = Growth::between(&before, &after, &HashMap::new());
         let numbers = |figures: &Figures| {
             let pages = (
                 figures.allocated / PAGE,
@@ -222,7 +280,11 @@ mod tests {
             );
             (pages, figures.live_delta / PAGE as i64)
         };
-        let rows: Vec<_> = growth.rows.iter().map(|(_, row)| numbers(row)).collect();
+        let rows = growth
+            .rows
+            .iter()
+            .filter(|(key, _)| key.owner.is_by_owner());
+        let rows: Vec<_> = rows.map(|(_, row)| numbers(row)).collect();
         assert_eq!(rows, [((2, 12, 0), -10)]);
         let mut processes: Vec<_> = growth
             .processes
@@ -243,7 +305,7 @@ mod tests {
             time: BootTime(20),
             ..Snapshot::default()
         };
-        let growth = Growth::between(&before, &after);
+        let growth = Growth::between(&before, &after, &HashMap::new());
         let figures = growth.rows[0].1;
         assert_eq!(
             (figures.freed, figures.live_delta),

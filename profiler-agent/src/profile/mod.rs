@@ -19,6 +19,6 @@ pub(crate) mod testing;
 pub use facts::{ContainerFacts, TargetInfo, TargetState};
 pub use growth::{Growth, ProcessGrowth};
 pub use history::{History, HistoryLimits, HistoryStatus, OutOfRange, Recall};
-pub use owner::{OwnerKey, Weight};
+pub use owner::{BehalfKey, OwnerKey, Weight};
 pub use snapshot::{ProcessEntry, Row, RowKey, Snapshot, Totals};
 pub use table::{GrowthTable, OwnerFold, ProcessFold, TableLimits, TableStatus};

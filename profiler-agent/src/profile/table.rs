@@ -5,9 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use super::{OwnerKey, ProcessEntry, RowKey, Snapshot, TargetInfo, ended::EndedGroups};
+use super::{BehalfKey, OwnerKey, ProcessEntry, RowKey, Snapshot, TargetInfo, ended::EndedGroups};
 use crate::{
-    ids::{BootTime, ProcessHandle, StackId},
+    ids::{BootTime, Cookie, ProcessHandle, StackId},
     ledger::{AddressSpace, Change, Owner},
 };
 
@@ -20,6 +20,9 @@ use process::Process;
 pub struct TableLimits {
     /// Rows by owner; what comes beyond goes to its process's `Folded` row.
     pub rows: usize,
+    /// Rows by connection, and by stack on a connection; what comes beyond goes to the row of
+    /// folded connections, or to none.
+    pub connection_rows: usize,
     /// Processes that have ended and are still kept apart. Beyond, those of one name and container
     /// become one.
     pub exited: usize,
@@ -31,6 +34,7 @@ impl Default for TableLimits {
     fn default() -> Self {
         Self {
             rows: 131_072,
+            connection_rows: 65_536,
             exited: 1024,
             groups: 1024,
         }
@@ -40,12 +44,16 @@ impl Default for TableLimits {
 /// How full the table is, and what it could not keep apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableStatus {
-    /// Rows now.
+    /// Rows by owner now.
     pub rows: usize,
+    /// Rows by connection now, and by stack on a connection.
+    pub connection_rows: usize,
     /// Processes now, with those that ended.
     pub processes: usize,
     /// Changes that went to a `Folded` row because the table was full.
     pub folded_changes: u64,
+    /// The same for rows by connection.
+    pub folded_connection_changes: u64,
     /// Bytes given back by an owner that had fewer: a sign of a ledger and a table at odds.
     pub unmatched_freed_bytes: u64,
     /// Processes that ended and were put together with others.
@@ -56,6 +64,39 @@ pub struct TableStatus {
     pub quiet_dropped: u64,
     /// Changes of processes that were never introduced.
     pub unknown_process: u64,
+}
+
+impl TableStatus {
+    /// The count that a row of this kind is in.
+    fn rows_like(&mut self, owner: OwnerKey) -> &mut usize {
+        if owner.is_by_owner() {
+            &mut self.rows
+        } else {
+            &mut self.connection_rows
+        }
+    }
+
+    /// Takes a row out of the count. Always `false`, for `retain`.
+    fn drop_row(&mut self, owner: OwnerKey) -> bool {
+        *self.rows_like(owner) -= 1;
+        false
+    }
+
+    fn has_room(&self, owner: OwnerKey, limits: &TableLimits) -> bool {
+        if owner.is_by_owner() {
+            self.rows < limits.rows
+        } else {
+            self.connection_rows < limits.connection_rows
+        }
+    }
+
+    fn note_folded(&mut self, owner: OwnerKey) {
+        if owner.is_by_owner() {
+            self.folded_changes += 1;
+        } else {
+            self.folded_connection_changes += 1;
+        }
+    }
 }
 
 /// What a process's ledger holds at the moment of a snapshot.
@@ -95,9 +136,9 @@ impl ProcessFold {
             newest: newest.unwrap_or_default(),
             owners: owners
                 .into_iter()
-                .filter_map(|(owner, live)| {
-                    Some(OwnerFold {
-                        owner: OwnerKey::of(owner)?.0,
+                .flat_map(|(owner, live)| {
+                    OwnerKey::all(owner).map(move |(owner, _)| OwnerFold {
+                        owner,
                         oldest: live.oldest,
                         newest: live.newest,
                     })
@@ -168,7 +209,7 @@ impl GrowthTable {
     /// Marks the end of a process's life. Its memory must have been freed by changes before.
     pub fn exited(&mut self, handle: ProcessHandle, time: BootTime) {
         if let Some(process) = self.processes.get_mut(&handle) {
-            self.status.rows -= process.forget_inherited();
+            process.forget_inherited(&mut self.status);
             let mut info = TargetInfo::clone(&process.info);
             info.exited = Some(time);
             self.observe(handle, info);
@@ -271,9 +312,15 @@ impl GrowthTable {
     /// they demanded stays in the exact totals of their process. For when there is little room.
     pub fn forget_quiet_since(&mut self, time: BootTime) {
         for process in self.processes.values_mut() {
-            let dropped = process.forget_quiet_since(time);
-            self.status.rows -= dropped;
-            self.status.quiet_dropped += dropped as u64;
+            process.forget_quiet_since(time, &mut self.status);
+        }
+    }
+
+    /// Puts a connection that is over together with others: with those to its peer, or, if it holds
+    /// memory still, with all that are not kept apart.
+    pub fn fold_connection(&mut self, handle: ProcessHandle, cookie: Cookie, into: BehalfKey) {
+        if let Some(process) = self.processes.get_mut(&handle) {
+            process.fold_connection(cookie, into, &self.limits, &mut self.status);
         }
     }
 
@@ -334,7 +381,7 @@ impl GrowthTable {
 
     fn remove(&mut self, handle: ProcessHandle) -> Option<Process> {
         let process = self.processes.remove(&handle)?;
-        self.status.rows -= process.len();
+        process.forget_all(&mut self.status);
         Some(process)
     }
 }

@@ -5,6 +5,7 @@ mod model;
 use std::collections::HashMap;
 
 use model::{BASE, Model, PAGE, PAGES, cause};
+use profiler_agent::connection::Behalf;
 use profiler_agent::event::{Backing, Operation};
 use profiler_agent::ids::{BootTime, StackId};
 use profiler_agent::ledger::{AddressSpace, Change, Drift, Owner};
@@ -28,12 +29,13 @@ fn address(page: usize) -> u64 {
 
 fn owner() -> impl Strategy<Value = Owner> {
     prop_oneof![
-        4 => (0..3_u32).prop_map(|stack| Owner::Stack {
-            stack: StackId(stack),
-            inclusion: 1 << 20,
-        }),
-        1 => Just(Owner::Unsampled),
-    ]
+            4 => (0..3_u32).prop_map(|stack| Owner::Stack {
+                stack: StackId(stack),
+                inclusion: 1 << 20,
+        behalf: Behalf::NOBODY,
+    }),
+            1 => Just(Owner::Unsampled { behalf: Behalf::NOBODY }),
+        ]
 }
 
 fn backing() -> impl Strategy<Value = Backing> {
@@ -206,7 +208,13 @@ fn run(steps: &[Step]) {
                 for operation in lost {
                     let _ = truth.apply(operation, Owner::Folded);
                 }
-                let time = cause(Owner::Unsampled, number).time;
+                let time = cause(
+                    Owner::Unsampled {
+                        behalf: Behalf::NOBODY,
+                    },
+                    number,
+                )
+                .time;
                 let drift = books.reconcile(&truth, Owner::Unattributed, time);
                 model.reconcile(&truth, Owner::Unattributed);
                 assert!(!lost.is_empty() || drift == Drift::default(), "{drift:?}");
@@ -260,7 +268,7 @@ proptest! {
             let _ = truth.apply(operation, *owner);
         }
         let number = early.len() + late.len();
-        let time = cause(Owner::Unsampled, number).time;
+        let time = cause(Owner::Unsampled { behalf: Behalf::NOBODY }, number).time;
         let _ = books.reconcile(&truth, Owner::Unattributed, time);
         books.balance();
         for (number, (operation, owner)) in late.iter().enumerate() {
@@ -292,7 +300,7 @@ proptest! {
             let _ = books.space.apply(operation, cause(*owner, number), &mut books.changes);
             let _ = truth.apply(operation, *owner);
         }
-        let time = cause(Owner::Unsampled, early.len()).time;
+        let time = cause(Owner::Unsampled { behalf: Behalf::NOBODY }, early.len()).time;
         for (operation, owner) in late.iter().take(seen) {
             let _ = truth.apply(operation, *owner);
         }

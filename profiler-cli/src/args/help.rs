@@ -19,6 +19,7 @@ Examples
   profiler top --process node            who demanded node's memory
   profiler diff --from 30m               what grew in the last half hour
   profiler flame --pid 4711 -o mem.svg   the same as a picture
+  profiler connections --port 8080       does memory stay while a socket is open, or after it closed
   profiler watch                         live
 
 Exit codes
@@ -52,12 +53,17 @@ id; `[stack truncated]` marks where a stack could not be followed further. Age i
 oldest and the newest memory that is still live.
 By function, LIVE counts every stack in which the function occurs, SELF those that it is the leaf
 of.
+By connection a row is a connection that a thread served when it demanded memory. Growth on behalf
+of none has rows too: (no connection), (helper threads) of the runtime, (io_uring), (folded), (peer
+…) for connections that are over and hold nothing, and (no event).
 
 Examples
   profiler top
   profiler top --by process --limit 5
   profiler top --process node --order allocated --since 10m
   profiler top --pid 4711 --at 14:05 --frames 40
+  profiler top --process node --by connection
+  profiler top --connection 8193             the stacks of one connection
   profiler top --format folded > stacks.folded
   profiler top --format json | jq '.rows[0].frames[].function'";
 
@@ -68,19 +74,56 @@ them. GROWTH is what is live at the end less what was live at the start.
 Examples
   profiler diff --from 30m
   profiler diff --from 14:00 --to 14:30 --by container
-  profiler diff --from 1h --process node --limit 5";
+  profiler diff --from 1h --process node --limit 5
+  profiler diff --from 10m --by connection";
 
 pub(super) const FLAME: &str = "\
 Width is bytes by stack (estimates); the root is the process. With --from the graph is
 differential: width is the second moment, red grew, blue shrank; what is gone by then has no
 width. Folded stacks are one line each, root first, frames apart by `;` (a `;` in a name becomes
 `:`).
+By connection the root is the connection, over the process. Each of the 64 largest (now) costs a
+request; everything else stands under one root.
 
 Examples
   profiler flame -o mem.svg
   profiler flame --pid 4711 --value allocated --since 10m -o mem.svg
   profiler flame --from 1h --to 5m -o diff.svg
+  profiler flame --connection 8193 -o one.svg
+  profiler flame --process node --by connection -o by-connection.svg
   profiler flame --folded | sort -k2";
+
+pub(super) const CONNECTIONS: &str = "\
+A thread serves the socket that it received from last, until it waits for events again. Memory that
+it demands meanwhile is demanded for that connection. Bytes are exact.
+
+The answer has three parts.
+  Classes      Connections of one process that are alike, and what becomes of their memory:
+                 retained while the socket is open   rises with calls, is released at close
+                 bounded per connection              rises to a high-water mark, is released
+                 retained after close                rises to a high-water mark, stays
+                 per request                         rises with calls, whatever the connection
+                 no growth, undetermined             the reason says what is missing
+               Release is judged 30 s after close, by committed bytes that were given back or,
+               where the allocator keeps them, by whether connections that came later had to grow
+               the process again (refill).
+  Connections  PER CALL is the slope of live bytes over receiving calls, CALLS those calls, AGE how
+               long it was open (`>`: it was there before the agent). A row with a number of
+               connections stands for those to one peer that are over and hold nothing. Columns
+               give way where the terminal is narrow; --no-truncate shows all.
+  Join         How much of each container's growth could be joined to a connection at all.
+
+Filters narrow the connections, not the classes and the join. No payload is kept: the protocol is
+what the first bytes told.
+
+Examples
+  profiler connections --process node
+  profiler connections --port 8080 --state open --sort slope
+  profiler connections --peer 10.0.0.0/8 --role server --growing
+  profiler connections --fold role,port,protocol
+  profiler connections --cookie 8193 --points
+  profiler top --connection 8193             which code demanded it
+  profiler connections --format json | jq '.classes[] | {endpoint, pattern, reason}'";
 
 pub(super) const WATCH: &str = "\
 Keys: q quit, b group by, o order, up/down select, Enter stacks of the row, / filter by name,
@@ -89,20 +132,26 @@ Keys: q quit, b group by, o order, up/down select, Enter stacks of the row, / fi
 Examples
   profiler watch
   profiler watch --by container --interval 5s
+  profiler watch --by connection --process node
   profiler watch --duration 30s | tee growth.log";
 
 pub(super) const EXPORT: &str = "\
 Sample types of a pprof profile are `committed_live/bytes`, `committed_allocated/bytes` and
 `events/count`: page demand, not heap in use. Each sample carries its pid, process and container.
+With --connection-labels samples carry `connection` (the cookie), `peer` and `role` too. That
+raises cardinality: a sample for each stack and connection. Each of the 64 largest connections
+(by live bytes, now) costs a request; what none of them demanded stays without these labels.
 
 Examples
   profiler export -o mem.pb.gz && go tool pprof -http=: mem.pb.gz
   profiler export --process node --format folded -o node.folded
+  profiler export --connection 8193 -o one.pb.gz
+  profiler export --connection-labels -o mem.pb.gz && go tool pprof -tagroot peer mem.pb.gz
   profiler export --format json | jq .accounting";
 
 pub(super) const RANGES: &str = "\
 Compares with /proc/PID/smaps: the sum of committed ranges is the sum of private writable
-anonymous mappings.
+anonymous mappings. Ranges say for which connection they were demanded, or that it was for none.
 
 Examples
   profiler ranges --pid 4711

@@ -15,6 +15,8 @@ pub enum By {
     Container,
     /// A function in whichever stack (sampled)
     Function,
+    /// A connection, or what stands for growth on behalf of none (exact)
+    Connection,
 }
 
 impl By {
@@ -25,6 +27,7 @@ impl By {
             Self::Process => GroupBy::Process,
             Self::Container => GroupBy::Container,
             Self::Function => GroupBy::Function,
+            Self::Connection => GroupBy::Connection,
         };
         by.into()
     }
@@ -36,6 +39,7 @@ impl By {
             Self::Process => "process",
             Self::Container => "container",
             Self::Function => "function",
+            Self::Connection => "connection",
         }
     }
 }
@@ -109,6 +113,16 @@ pub enum ExportFormat {
     Folded,
     /// The proto3 JSON mapping of the response
     Json,
+}
+
+/// What stands at the root of a flame graph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FlameBy {
+    /// The process
+    #[default]
+    Stack,
+    /// The connection: the 64 largest, the rest under one root
+    Connection,
 }
 
 /// Which bytes a graph shows.

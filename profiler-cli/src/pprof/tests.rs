@@ -3,7 +3,7 @@
 use std::{collections::HashSet, io::Read as _};
 
 use flate2::read::GzDecoder;
-use profiler_proto::v1::{Accounting, OwnerKind, Snapshot};
+use profiler_proto::v1::{Accounting, Connection, ConnectionRole, OwnerKind, Snapshot};
 
 use super::*;
 
@@ -217,4 +217,40 @@ fn samples_carry_their_process() {
     assert_eq!(text(&profile, label[1].str), "a");
     assert_eq!(text(&profile, label[2].str), "host");
     assert_eq!(profile.sample[3].value[0], i64::MAX);
+}
+
+#[test]
+fn samples_carry_the_connection_of_rows_that_name_it() {
+    let mut response = response();
+    response.rows[0].connection = Some(Connection {
+        cookie: u64::MAX,
+        peer: "unix:/run/\x1b[2J".into(),
+        role: ConnectionRole::Client.into(),
+        ..Connection::default()
+    });
+    let profile = profile(&response);
+    let labels = |sample: &Sample| -> Vec<(String, String)> {
+        let label = sample.label.iter().filter(|label| label.str != 0);
+        label
+            .map(|label| (label.key, label.str))
+            .map(|(key, value)| (text(&profile, key).into(), text(&profile, value).into()))
+            .collect()
+    };
+    let process = [("process", "a"), ("container", "host")];
+    let connection = [
+        ("connection", "18446744073709551615"),
+        ("peer", "unix:/run/\u{fffd}[2J"),
+        ("role", "client"),
+    ];
+    let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(key, value)| ((*key).into(), (*value).into()))
+            .collect()
+    };
+    assert_eq!(
+        labels(&profile.sample[0]),
+        owned(&[&process[..], &connection[..]].concat())
+    );
+    assert_eq!(labels(&profile.sample[1]), owned(&process));
 }

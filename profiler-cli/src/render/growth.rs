@@ -5,7 +5,7 @@ use profiler_proto::v1::{DiffResponse, GrowthRow, TopResponse};
 use crate::{
     args::{By, Order},
     folded::{frame_name, owner_name},
-    render::{accounting, stack},
+    render::{accounting, connection, stack},
     screen::Look,
     table::{Align, Table},
     text::{base_name, clean, plural, short_container},
@@ -20,6 +20,8 @@ pub struct Layout {
     pub by: By,
     /// What comes first.
     pub order: Order,
+    /// The connection that it is on behalf of; none: all growth.
+    pub connection: Option<u64>,
     /// Most frames of a stack.
     pub frames: usize,
     /// Width and colour.
@@ -66,16 +68,24 @@ pub fn diff(response: &DiffResponse, layout: Layout) -> String {
 fn heading(layout: Layout, how: &str, order: &str) -> String {
     let precision = match layout.by {
         By::Stack | By::Function => "sampled estimates",
-        By::Process | By::Container => "exact",
+        By::Process | By::Container | By::Connection => "exact",
     };
+    let behalf = behalf(layout.connection);
     let title = format!(
-        "who demanded memory, by {}, {how} {order} first",
+        "who demanded memory{behalf}, by {}, {how} {order} first",
         layout.by.name()
     );
     format!(
         "{} (tier C: demand, not retention; {precision})\n",
         layout.look.bold(&title)
     )
+}
+
+/// Whose growth it is, if it is that of one connection.
+pub fn behalf(connection: Option<u64>) -> String {
+    connection.map_or_else(String::new, |cookie| {
+        format!(" on behalf of connection {cookie}")
+    })
 }
 
 fn extent(rows: &[GrowthRow], total: u32) -> String {
@@ -102,7 +112,7 @@ fn rows(rows: &[GrowthRow], layout: Layout, change: bool) -> String {
                 .map(|(index, row)| block(index + 1, row, layout, change))
                 .collect()
         }
-        By::Process | By::Container | By::Function => {
+        By::Process | By::Container | By::Function | By::Connection => {
             let mut text = grouped(rows, layout.by, change).render(layout.look);
             text.push('\n');
             text
@@ -191,6 +201,11 @@ fn grouped(rows: &[GrowthRow], by: By, change: bool) -> Table {
     titles.extend(match by {
         By::Function => vec![("FUNCTION", Align::Left), ("PLACE", Align::Left)],
         By::Container => vec![("CONTAINER", Align::Left), ("CGROUP", Align::Left)],
+        By::Connection => vec![
+            ("COOKIE", Align::Right),
+            ("PROCESS", Align::Left),
+            ("CONNECTION", Align::Left),
+        ],
         By::Process | By::Stack => vec![
             ("PID", Align::Right),
             ("PROCESS", Align::Left),
@@ -224,6 +239,14 @@ fn names(row: &GrowthRow, by: By) -> Vec<String> {
             short_container(&row.container_id).into_owned(),
             clean(&row.cgroup).into_owned(),
         ],
+        By::Connection => vec![
+            match cookie(row) {
+                0 => "-".into(),
+                cookie => cookie.to_string(),
+            },
+            served_by(row),
+            connection::on_behalf(row),
+        ],
         By::Process | By::Stack => vec![
             row.pid.to_string(),
             clean(&row.process_name).into_owned(),
@@ -239,6 +262,29 @@ pub fn label(row: &GrowthRow, by: By) -> String {
         By::Process => whose(row),
         By::Container => short_container(&row.container_id).into_owned(),
         By::Function => format!("{}  {}", function(row), function_place(row)),
+        By::Connection => {
+            let mut text = connection::on_behalf(row);
+            if cookie(row) != 0 {
+                text = format!("#{} {text}", cookie(row));
+            }
+            match served_by(row).as_str() {
+                "" => text,
+                process => format!("{text}  {process}"),
+            }
+        }
+    }
+}
+
+/// The cookie of the connection that a row stands for; 0 where it stands for none.
+pub fn cookie(row: &GrowthRow) -> u64 {
+    row.connection.as_ref().map_or(0, |one| one.cookie)
+}
+
+/// The process of a row by connection.
+fn served_by(row: &GrowthRow) -> String {
+    match &row.connection {
+        Some(one) if row.pid == 0 => connection::process(&one.process_name, one.pid),
+        _ => connection::process(&row.process_name, row.pid),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The ledger of one process.
 
-use profiler_proto::v1::{GrowthRow, ListRangesResponse, OwnerKind, Range};
+use profiler_proto::v1::{Behalf, GrowthRow, ListRangesResponse, OwnerKind, Range};
 
 use crate::{
-    render::stack,
+    render::{connection::behalf, stack},
     screen::Look,
     text::{clean, plural},
     time::shown,
@@ -63,11 +63,21 @@ fn line(range: &Range) -> String {
         None => String::new(),
     };
     format!(
-        "{:012x}-{:012x}  {:>10}  {state:<9}  {owner}{since}",
+        "{:012x}-{:012x}  {:>10}  {state:<9}  {owner}{}{since}",
         range.start,
         range.end,
         bytes(length(range)),
+        served(range),
     )
+}
+
+/// What the thread served that committed a range, where that is known.
+fn served(range: &Range) -> String {
+    match range.behalf() {
+        Behalf::Unspecified => String::new(),
+        Behalf::Connection => format!("  connection {}", range.connection),
+        other => format!("  {}", behalf(other)),
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +107,15 @@ mod tests {
                     end: 0x4000,
                     ..Range::default()
                 },
+                Range {
+                    behalf: Behalf::Connection.into(),
+                    connection: 8193,
+                    ..Range::default()
+                },
+                Range {
+                    behalf: Behalf::HelperThread.into(),
+                    ..Range::default()
+                },
             ],
             target: Some(Target {
                 pid: 7,
@@ -106,9 +125,11 @@ mod tests {
         };
         assert_eq!(
             ranges(&response, 6, Look::plain(None)),
-            "a (pid 7): 8.0 KiB committed, 2 ranges of the ledger\n\
+            "a (pid 7): 8.0 KiB committed, 4 ranges of the ledger\n\
              000000001000-000000003000     8.0 KiB  committed  stack 5\n      f\n\
-             000000005000-000000004000         0 B  -          -\n"
+             000000005000-000000004000         0 B  -          -\n\
+             000000000000-000000000000         0 B  -          -  connection 8193\n\
+             000000000000-000000000000         0 B  -          -  (helper threads)\n"
         );
     }
 }

@@ -8,10 +8,16 @@ use crate::{
     screen::Screen,
     text::plural,
     units::share,
-    verbs::{all_stacks, tell},
+    verbs::{all_stacks, apart::by_connection, tell},
 };
 
 pub(super) fn check(args: &ExportArgs, screen: &Screen) -> Result<(), Failure> {
+    if args.connection_labels && args.format != ExportFormat::Pprof {
+        return Err(Failure::with_hint(
+            "--connection-labels needs --format pprof",
+            "`profiler flame --folded --by connection` prints folded stacks by connection",
+        ));
+    }
     match args.format {
         ExportFormat::Pprof => {
             screen.refuse_terminal(args.output.as_deref(), "a gzip'd pprof profile")
@@ -25,8 +31,13 @@ pub(super) async fn export(
     mut client: Client,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let request = all_stacks(&args.select, args.when, args.unattributed);
-    let response = client.top(request).await?;
+    let request = all_stacks(&args.select, args.behalf, args.when, args.unattributed);
+    let (response, apart) = if args.connection_labels {
+        let (response, told) = by_connection(request, args.value, &mut client).await?;
+        (response, Some(told))
+    } else {
+        (client.top(request).await?, None)
+    };
     let output = match args.format {
         ExportFormat::Pprof => pprof::to_gzip(&response)
             .map_err(|error| Failure::new(format!("cannot compress: {error}")))?,
@@ -45,6 +56,9 @@ pub(super) async fn export(
             text.push_str(&format!(
                 "; no stack owns {unattributed} of the live memory"
             ));
+        }
+        if let Some(apart) = apart {
+            text.push_str(&format!("; {apart}"));
         }
         tell(&text);
     }

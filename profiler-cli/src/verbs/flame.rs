@@ -1,18 +1,25 @@
 //! `flame`: growth by stack as a picture.
 
 use crate::{
-    args::{FlameArgs, WhenArgs},
+    args::{FlameArgs, FlameBy, WhenArgs},
     client::Client,
     failure::Failure,
     flame::{self, Caption},
-    folded::{self, Folded, fold},
+    folded::{self, Folded, fold, fold_by_connection},
+    render::growth::behalf,
     screen::Screen,
     text::plural,
     units::{bytes, share},
-    verbs::{all_stacks, tell},
+    verbs::{all_stacks, apart::by_connection, tell},
 };
 
 pub(super) fn check(args: &FlameArgs, screen: &Screen) -> Result<(), Failure> {
+    if args.by == FlameBy::Connection && args.behalf.connection.is_some() {
+        return Err(Failure::with_hint(
+            "--by connection and --connection exclude each other",
+            "--connection draws the stacks of one, --by connection those of the largest",
+        ));
+    }
     if args.folded {
         return Ok(());
     }
@@ -46,7 +53,8 @@ pub(super) async fn flame(
     let total = now
         .values()
         .fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
-    let name = format!("{} committed by stack", bytes(total));
+    let behalf = behalf(args.behalf.connection);
+    let name = format!("{} committed by stack{behalf}", bytes(total));
     let caption = Caption {
         title: format!("{name} ({})", args.value.name()),
         facts: facts.join("; "),
@@ -71,8 +79,20 @@ async fn stacks(
     client: &mut Client,
     facts: &mut Vec<String>,
 ) -> Result<Folded, Failure> {
-    let request = all_stacks(&args.select, when, args.unattributed);
-    let response = client.top(request).await?;
+    let request = all_stacks(&args.select, args.behalf, when, args.unattributed);
+    let (response, folded) = match args.by {
+        FlameBy::Stack => {
+            let response = client.top(request).await?;
+            let folded = fold(&response.rows, args.value);
+            (response, folded)
+        }
+        FlameBy::Connection => {
+            let (response, told) = by_connection(request, args.value, client).await?;
+            facts.push(told);
+            let folded = fold_by_connection(&response.rows, args.value);
+            (response, folded)
+        }
+    };
     let rows = response.rows.len() as u64;
     if rows < response.total_rows.into() {
         facts.push(format!(
@@ -92,5 +112,5 @@ async fn stacks(
             facts.push("events were lost, see `profiler status`".into());
         }
     }
-    Ok(fold(&response.rows, args.value))
+    Ok(folded)
 }

@@ -3,7 +3,7 @@
 use profiler_proto::v1::{DiffRequest, TopRequest};
 
 use crate::{
-    args::{By, DiffArgs, Format, ShapeArgs, StacksArgs, TopArgs, TopFormat, Value},
+    args::{BehalfArgs, By, DiffArgs, Format, ShapeArgs, StacksArgs, TopArgs, TopFormat, Value},
     client::Client,
     failure::Failure,
     folded, json,
@@ -38,12 +38,16 @@ pub(super) async fn top(
         at: args.when.at.map(|moment| moment.to_wire()),
         since: args.when.since.map(|moment| moment.to_wire()),
         include_unattributed: args.shape.unattributed,
+        connection: args.behalf.to_wire(),
     };
     let response = client.top(request).await?;
     let text = match args.format {
         TopFormat::Json => json::to_text(&response)?,
         TopFormat::Folded => folded::lines(&folded::fold(&response.rows, Value::Live)),
-        TopFormat::Table => growth::top(&response, layout(&args.shape, args.stacks, screen)),
+        TopFormat::Table => {
+            let layout = layout(&args.shape, args.behalf, args.stacks, screen);
+            growth::top(&response, layout)
+        }
     };
     screen.print(&text)
 }
@@ -61,19 +65,24 @@ pub(super) async fn diff(
         from: Some(args.from.to_wire()),
         to: args.to.map(|moment| moment.to_wire()),
         include_unattributed: args.shape.unattributed,
+        connection: args.behalf.to_wire(),
     };
     let response = client.diff(request).await?;
     let text = match args.format {
         Format::Json => json::to_text(&response)?,
-        Format::Table => growth::diff(&response, layout(&args.shape, args.stacks, screen)),
+        Format::Table => {
+            let layout = layout(&args.shape, args.behalf, args.stacks, screen);
+            growth::diff(&response, layout)
+        }
     };
     screen.print(&text)
 }
 
-fn layout(shape: &ShapeArgs, stacks: StacksArgs, screen: &Screen) -> Layout {
+fn layout(shape: &ShapeArgs, behalf: BehalfArgs, stacks: StacksArgs, screen: &Screen) -> Layout {
     Layout {
         by: shape.by,
         order: shape.order,
+        connection: behalf.connection,
         frames: stacks.frames as usize,
         look: screen.look(stacks.no_truncate),
     }

@@ -1,5 +1,7 @@
 //! The verbs: arguments become a request, the response becomes output.
 
+mod apart;
+mod connections;
 mod export;
 mod flame;
 mod growth;
@@ -9,7 +11,7 @@ use clap::CommandFactory as _;
 use profiler_proto::v1::{GroupBy, TopRequest};
 
 use crate::{
-    args::{Cli, Command, MOST_ROWS, SelectArgs, WhenArgs},
+    args::{BehalfArgs, Cli, Command, MOST_ROWS, SelectArgs, WhenArgs},
     client::Client,
     failure::Failure,
     screen::Screen,
@@ -35,6 +37,9 @@ pub(crate) async fn run(cli: Cli, screen: &mut Screen) -> Result<(), Failure> {
             growth::check(&args)?;
             growth::top(&args, Client::connect(endpoint).await?, screen).await
         }
+        Command::Connections(args) => {
+            connections::connections(&args, Client::connect(endpoint).await?, screen).await
+        }
         Command::Diff(args) => growth::diff(&args, Client::connect(endpoint).await?, screen).await,
         Command::Flame(args) => {
             flame::check(&args, screen)?;
@@ -54,7 +59,12 @@ pub(crate) async fn run(cli: Cli, screen: &mut Screen) -> Result<(), Failure> {
 }
 
 /// A request for all rows by stack that one answer can carry.
-fn all_stacks(select: &SelectArgs, when: WhenArgs, unattributed: bool) -> TopRequest {
+fn all_stacks(
+    select: &SelectArgs,
+    behalf: BehalfArgs,
+    when: WhenArgs,
+    unattributed: bool,
+) -> TopRequest {
     TopRequest {
         selector: select.to_wire(),
         by: GroupBy::Stack.into(),
@@ -62,6 +72,7 @@ fn all_stacks(select: &SelectArgs, when: WhenArgs, unattributed: bool) -> TopReq
         at: when.at.map(|moment| moment.to_wire()),
         since: when.since.map(|moment| moment.to_wire()),
         include_unattributed: unattributed,
+        connection: behalf.to_wire(),
         ..TopRequest::default()
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Question {
     pub(super) by: By,
     pub(super) order: Order,
     pub(super) limit: u32,
+    /// Growth on behalf of this connection alone; 0: all.
+    pub(super) connection: u64,
 }
 
 /// What a refresh brings.
@@ -70,6 +72,7 @@ fn request(question: &Question) -> TopRequest {
         by: question.by.to_wire(),
         order: question.order.to_wire(),
         limit: question.limit,
+        connection: question.connection,
         ..TopRequest::default()
     }
 }

@@ -4,6 +4,7 @@ pub mod model;
 pub mod view;
 
 mod fetch;
+mod key;
 mod plain;
 mod terminal;
 

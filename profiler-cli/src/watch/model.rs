@@ -9,12 +9,17 @@ use std::{
 use profiler_proto::v1::{GetStatusResponse, GrowthRow, Selector, TopResponse};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::fetch::{Question, Refresh};
+use super::{
+    fetch::{Question, Refresh},
+    key::Key,
+};
 use crate::{
     args::{By, Order, WatchArgs},
     failure::Failure,
-    folded::frame_name,
-    render::{growth::label, status},
+    render::{
+        growth::{cookie, label},
+        status,
+    },
 };
 
 /// Rows that are asked for: more than fit on a screen, since the filter works on them.
@@ -25,9 +30,19 @@ const ROWS_WITH_FRAMES: u32 = 200;
 const STACKS: u32 = 20;
 /// Refreshes that a sparkline reaches back.
 const SERIES: usize = 120;
+/// In the order in which a key goes through them.
+const GROUPINGS: [By; 5] = [
+    By::Process,
+    By::Container,
+    By::Connection,
+    By::Stack,
+    By::Function,
+];
 const LONGEST_FILTER: usize = 64;
 /// Lines that PgUp and PgDn move by.
 const PAGE_LINES: u16 = 10;
+
+const NOT_APART: &str = "only the stacks of single connections can be asked for";
 
 /// What the screen shows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -99,9 +114,6 @@ pub(super) enum Action {
     Stacks(Question),
 }
 
-/// What a row is recognised by from one refresh to the next.
-type Key = (u32, String, String, u64, String);
-
 /// The live view.
 #[derive(Debug)]
 pub struct Model {
@@ -125,6 +137,8 @@ pub struct Model {
     pub top: Option<TopResponse>,
     /// The agent's share of one CPU between the last two refreshes.
     pub cpu_share: f64,
+    /// The connection whose growth alone it shows.
+    pub connection: Option<u64>,
     interval: Duration,
     selector: Option<Selector>,
     series: HashMap<Key, VecDeque<u64>>,
@@ -144,6 +158,7 @@ impl Model {
             status: None,
             top: None,
             cpu_share: 0.0,
+            connection: args.behalf.connection,
             interval: args.interval,
             selector: args.select.to_wire(),
             series: HashMap::new(),
@@ -165,7 +180,7 @@ impl Model {
 
     /// Live bytes of a row at each refresh since it was first seen, oldest first.
     pub fn series(&self, row: &GrowthRow) -> Vec<u64> {
-        let series = self.series.get(&key(row));
+        let series = self.series.get(&Key::of(row));
         series.map_or_else(Vec::new, |series| series.iter().copied().collect())
     }
 
@@ -175,9 +190,10 @@ impl Model {
             by: self.by,
             order: self.order,
             limit: match self.by {
-                By::Process | By::Container => ROWS,
+                By::Process | By::Container | By::Connection => ROWS,
                 By::Stack | By::Function => ROWS_WITH_FRAMES,
             },
+            connection: self.connection.unwrap_or(0),
         }
     }
 
@@ -205,12 +221,12 @@ impl Model {
         let mut series = HashMap::with_capacity(refresh.top.rows.len());
         for row in &refresh.top.rows {
             // What is not listed any more is forgotten, so that the table stays small.
-            let mut seen = self.series.remove(&key(row)).unwrap_or_default();
+            let mut seen = self.series.remove(&Key::of(row)).unwrap_or_default();
             if seen.len() == SERIES {
                 seen.pop_front();
             }
             seen.push_back(row.committed_live_bytes);
-            series.insert(key(row), seen);
+            series.insert(Key::of(row), seen);
         }
         self.series = series;
         self.status = Some(refresh.status);
@@ -268,10 +284,7 @@ impl Model {
         match code {
             KeyCode::Char('q') => return Action::Quit,
             KeyCode::Char('b') => {
-                self.by = next(
-                    &[By::Process, By::Container, By::Stack, By::Function],
-                    self.by,
-                );
+                self.by = next(&GROUPINGS, self.by);
                 return self.asked_anew();
             }
             KeyCode::Char('o') => {
@@ -326,31 +339,47 @@ impl Model {
             return Action::None;
         };
         let title = label(&row, self.by);
-        let selector = match self.by {
+        let asked = self.stacks_of(&row);
+        let rows = match (&asked, self.by) {
+            (Some(_), _) => None,
+            (None, By::Connection) => Some(Err(NOT_APART.into())),
             // The row has all that there is.
-            By::Stack | By::Function => None,
-            By::Process => Some(Selector {
-                pids: vec![row.pid],
-                ..Selector::default()
-            }),
-            By::Container => Some(Selector {
-                containers: vec![row.container_id.clone()],
-                ..Selector::default()
-            }),
+            (None, _) => Some(Ok(vec![row])),
         };
-        let asked = selector.map(|selector| Question {
-            selector: Some(selector),
-            by: By::Stack,
-            order: self.order,
-            limit: STACKS,
-        });
         self.mode = Mode::Detail(Detail {
             title,
             asked: asked.clone(),
-            rows: asked.is_none().then(|| Ok(vec![row])),
+            rows,
             scroll: 0,
         });
         asked.map_or(Action::None, Action::Stacks)
+    }
+
+    /// How to ask for the stacks of a row, where that can be asked.
+    fn stacks_of(&self, row: &GrowthRow) -> Option<Question> {
+        let mut question = Question {
+            by: By::Stack,
+            limit: STACKS,
+            ..self.question()
+        };
+        match self.by {
+            By::Stack | By::Function => return None,
+            By::Process => {
+                question.selector = Some(Selector {
+                    pids: vec![row.pid],
+                    ..Selector::default()
+                });
+            }
+            By::Container => {
+                question.selector = Some(Selector {
+                    containers: vec![row.container_id.clone()],
+                    ..Selector::default()
+                });
+            }
+            By::Connection if cookie(row) == 0 => return None,
+            By::Connection => question.connection = cookie(row),
+        }
+        Some(question)
     }
 
     fn clamp(&mut self) {
@@ -362,17 +391,6 @@ impl Model {
 fn next<T: Copy + PartialEq>(all: &[T], current: T) -> T {
     let at = all.iter().position(|one| *one == current).unwrap_or(0);
     all[(at + 1) % all.len()]
-}
-
-fn key(row: &GrowthRow) -> Key {
-    let function = row.frames.first().filter(|_| row.stack_id == 0);
-    (
-        row.pid,
-        row.process_name.clone(),
-        row.cgroup.clone(),
-        row.stack_id,
-        function.map_or_else(String::new, frame_name),
-    )
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub(super) async fn run(
         by: args.by,
         order: args.order,
         limit: args.limit,
+        connection: args.behalf.to_wire(),
     };
     let end = args
         .duration

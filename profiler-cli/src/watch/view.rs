@@ -145,6 +145,7 @@ fn draw_table(frame: &mut Frame, area: Rect, model: &Model, palette: Palette) {
         By::Process => ["PROCESS", "by process, exact"],
         By::Container => ["CONTAINER", "by container, exact"],
         By::Function => ["FUNCTION", "by function, sampled estimates"],
+        By::Connection => ["CONNECTION", "by connection, exact"],
     };
     let spark_width = (area.width / 5).clamp(8, 40);
     let widths = [
@@ -164,7 +165,8 @@ fn draw_table(frame: &mut Frame, area: Rect, model: &Model, palette: Palette) {
         .iter()
         .map(|row| table_row(row, model, spark_width, palette));
     let title = format!(
-        "who demanded memory, {title}; largest {} first",
+        "who demanded memory{}, {title}; largest {} first",
+        growth::behalf(model.connection),
         model.order.name()
     );
     let table = Table::new(cells, widths)
@@ -269,7 +271,7 @@ fn footer(model: &Model) -> Line<'static> {
 
 const HELP: &str = "\
 q, Ctrl-C   quit
-b           group by process, container, stack, function
+b           group by process, container, connection, stack, function
 o           order by live, allocated, freed, events
 up, down    select (also k, j, PgUp, PgDn, Home, End)
 Enter       stacks of the selected row

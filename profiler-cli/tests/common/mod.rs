@@ -1,5 +1,7 @@
 //! A Query server with canned answers, in this process, and the client as a child process.
 
+mod connections;
+
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
@@ -11,9 +13,9 @@ use std::{
 use pbjson_types::Timestamp;
 use profiler_proto::v1::{
     Accounting, DiffRequest, DiffResponse, Frame, FrameKind, GetStatusRequest, GetStatusResponse,
-    GroupBy, GrowthRow, ListRangesRequest, ListRangesResponse, ListTargetsRequest,
-    ListTargetsResponse, Loss, OwnerKind, Range, Snapshot, Target, TargetState, TopRequest,
-    TopResponse,
+    GroupBy, GrowthRow, ListConnectionsRequest, ListConnectionsResponse, ListRangesRequest,
+    ListRangesResponse, ListTargetsRequest, ListTargetsResponse, Loss, OwnerKind, Range, Snapshot,
+    Target, TargetState, TopRequest, TopResponse,
     query_server::{Query, QueryServer},
 };
 use tokio::{net, sync::oneshot};
@@ -161,9 +163,15 @@ impl Query for Canned {
                 "a container prefix has at least 4 characters",
             ));
         }
+        if request.connection != 0 {
+            return connections::top_of(request.connection);
+        }
         let mut rows = vec![row(6 * MIB, "cache_put"), row(4 * MIB, "session_new")];
         if request.at.is_some() {
             rows[0].committed_live_bytes = MIB;
+        }
+        if request.by() == GroupBy::Connection {
+            rows = connections::rows();
         }
         if request.by() == GroupBy::Process {
             rows.truncate(1);
@@ -181,6 +189,14 @@ impl Query for Canned {
             }),
             accounting: Some(accounting()),
         }))
+    }
+
+    async fn list_connections(
+        &self,
+        request: Request<ListConnectionsRequest>,
+    ) -> Result<Response<ListConnectionsResponse>, Status> {
+        self.note(request.get_ref());
+        connections::list(request.get_ref()).map(Response::new)
     }
 
     async fn diff(&self, request: Request<DiffRequest>) -> Result<Response<DiffResponse>, Status> {

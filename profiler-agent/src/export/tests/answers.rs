@@ -5,7 +5,7 @@ use profiler_proto::v1::{self, FrameKind, GroupBy, OrderBy, OwnerKind};
 use super::fake::{
     CONTAINER, ENDED, NODE, PAGE, Pipeline, REDIS, Served, UNIT, functions, stack, wall,
 };
-use crate::ledger::Owner;
+use crate::{connection::Behalf, ledger::Owner};
 
 /// A recorded life of three processes, with snapshots at 500, 510 and 520 s.
 fn recorded() -> Pipeline {
@@ -20,7 +20,15 @@ fn recorded() -> Pipeline {
     pipeline.unmap(NODE, 507, 0x200, 2);
     pipeline.exit(ENDED, 508);
     pipeline.keep(510);
-    pipeline.map(REDIS, Owner::Unsampled, 515, 0x400, 3);
+    pipeline.map(
+        REDIS,
+        Owner::Unsampled {
+            behalf: Behalf::NOBODY,
+        },
+        515,
+        0x400,
+        3,
+    );
     pipeline.keep(520);
     pipeline.map(NODE, stack(2), 600, 0x500, 1);
     pipeline

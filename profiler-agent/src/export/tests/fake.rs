@@ -17,6 +17,7 @@ use tokio::{
 use tonic::transport::Channel;
 
 use crate::{
+    connection::Behalf,
     event::{Backing, Operation},
     export::{
         Ask, Clock, Fresh, Listen, Listeners, LossFacts, NameStacks, QueryService, RangesAnswer,
@@ -24,10 +25,8 @@ use crate::{
     },
     ids::{BootTime, ProcessHandle, StackId},
     ledger::{AddressSpace, Cause, Owner},
-    profile::{
-        ContainerFacts, GrowthTable, History, HistoryLimits, ProcessFold, TableLimits, TargetInfo,
-        testing::info,
-    },
+    pipeline::books::{Books, Moment},
+    profile::{ContainerFacts, History, HistoryLimits, ProcessFold, TargetInfo, testing::info},
     stack::{FrameKind, NamedFrame, NamedStack, Truncation},
 };
 
@@ -81,7 +80,7 @@ fn frame((line, function): (u32, &&str)) -> NamedFrame {
 
 /// What the pipeline's thread owns.
 pub(super) struct Pipeline {
-    pub(super) table: GrowthTable,
+    pub(super) books: Books,
     spaces: HashMap<ProcessHandle, AddressSpace>,
     operations: HashMap<ProcessHandle, u64>,
     pub(super) history: Arc<Mutex<History>>,
@@ -91,7 +90,8 @@ pub(super) struct Pipeline {
 impl Pipeline {
     /// Two processes, one in a container and one of a unit, and one of the host that will have ended.
     pub(super) fn new() -> Self {
-        let mut table = GrowthTable::new(TableLimits::default());
+        let mut books = Books::default();
+        let table = &mut books.growth;
         let container = Arc::new(ContainerFacts {
             id: CONTAINER.to_owned(),
             name: CONTAINER.to_owned(),
@@ -127,7 +127,7 @@ impl Pipeline {
         counters[1] = 55;
         counters[4] = 3;
         Self {
-            table,
+            books,
             spaces: HashMap::new(),
             operations: HashMap::new(),
             history: Arc::new(Mutex::new(history)),
@@ -170,7 +170,14 @@ impl Pipeline {
             start: page * PAGE,
             length: pages * PAGE,
         };
-        self.apply(process, Owner::Unsampled, time, &operation);
+        self.apply(
+            process,
+            Owner::Unsampled {
+                behalf: Behalf::NOBODY,
+            },
+            time,
+            &operation,
+        );
     }
 
     fn apply(&mut self, process: ProcessHandle, owner: Owner, time: u64, operation: &Operation) {
@@ -185,7 +192,7 @@ impl Pipeline {
         assert!(!outcome.needs_reconcile());
         *self.operations.entry(process).or_default() += 1;
         for change in &changes {
-            self.table.apply(process, change);
+            self.books.apply(process, change, &Moment::default());
         }
     }
 
@@ -195,14 +202,14 @@ impl Pipeline {
             space.clear(&mut changes);
         }
         for change in &changes {
-            self.table.apply(process, change);
+            self.books.apply(process, change, &Moment::default());
         }
-        self.table.exited(process, BootTime(time * SECOND));
+        self.books.growth.exited(process, BootTime(time * SECOND));
     }
 
     pub(super) fn snapshot(&mut self, time: u64) -> crate::profile::Snapshot {
         let (spaces, operations) = (&self.spaces, &self.operations);
-        self.table.snapshot(BootTime(time), |handle| {
+        self.books.growth.snapshot(BootTime(time), |handle| {
             let space = spaces.get(&handle)?;
             Some(ProcessFold::new(space, operations[&handle], 2))
         })
@@ -228,6 +235,7 @@ pub(super) fn stack(number: u32) -> Owner {
     Owner::Stack {
         stack: StackId(number),
         inclusion: u32::MAX,
+        behalf: Behalf::NOBODY,
     }
 }
 
@@ -298,6 +306,9 @@ async fn answer(mut pipeline: Pipeline, mut asks: mpsc::Receiver<Ask>, asked: Ar
                     snapshot: Arc::new(pipeline.snapshot(NOW)),
                     facts: Arc::new(pipeline.facts.clone()),
                 });
+            }
+            Ask::Connections(reply) => {
+                let _ = reply.send(Arc::new(pipeline.books.connections.view(BootTime(NOW))));
             }
             Ask::Ranges { pid, reply } => {
                 let _ = reply.send(pipeline.ranges(pid));

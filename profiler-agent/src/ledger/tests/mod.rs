@@ -6,6 +6,7 @@ mod reconcile;
 mod reorder;
 
 use super::*;
+use crate::connection::Behalf;
 use crate::event::{Backing, Operation};
 use crate::process::maps;
 
@@ -13,10 +14,12 @@ const K: u64 = 4096;
 const A: Owner = Owner::Stack {
     stack: StackId(1),
     inclusion: u32::MAX,
+    behalf: Behalf::NOBODY,
 };
 const B: Owner = Owner::Stack {
     stack: StackId(2),
     inclusion: 7,
+    behalf: Behalf::NOBODY,
 };
 
 /// An address space, with what every operation said of it.

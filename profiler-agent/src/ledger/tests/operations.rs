@@ -123,13 +123,36 @@ fn mremap_moves_owners_and_grows_for_the_caller() {
     play.settled(A, anonymous(10, 4));
     play.settled(B, protect(12, 2, false));
     play.settled(B, protect(12, 2, true));
-    play.settled(Owner::Unsampled, remap((10, 4), (50, 6), false));
-    assert_eq!(play.changes, [change(Owner::Unsampled, 2, 0)]);
+    play.settled(
+        Owner::Unsampled {
+            behalf: Behalf::NOBODY,
+        },
+        remap((10, 4), (50, 6), false),
+    );
+    assert_eq!(
+        play.changes,
+        [change(
+            Owner::Unsampled {
+                behalf: Behalf::NOBODY
+            },
+            2,
+            0
+        )]
+    );
     assert_eq!(play.layout(), "L50-52 L52-54 L54-56");
     play.settled(B, remap((50, 6), (50, 3), false));
     assert_eq!(
         play.changes,
-        [change(Owner::Unsampled, 0, 2), change(B, 0, 1)]
+        [
+            change(
+                Owner::Unsampled {
+                    behalf: Behalf::NOBODY
+                },
+                0,
+                2
+            ),
+            change(B, 0, 1)
+        ]
     );
     play.settled(B, remap((50, 3), (50, 4), false));
     assert_eq!(play.changes, [change(B, 1, 0)]);

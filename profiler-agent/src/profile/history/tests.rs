@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    connection::Behalf,
     ids::StackId,
     ledger::{Change, Owner},
     profile::{GrowthTable, OwnerKey, ProcessEntry, Row, TableLimits, Totals, testing::info},
@@ -285,6 +286,7 @@ fn a_host_that_forks_all_the_time_keeps_six_hours() {
                 let owner = Owner::Stack {
                     stack: StackId(next % 40 * 5 + row),
                     inclusion: u32::MAX,
+                    behalf: Behalf::NOBODY,
                 };
                 for (committed, freed) in [(1 << 16, 0), (0, 1 << 16)] {
                     let change = Change {

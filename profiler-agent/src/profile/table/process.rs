@@ -1,12 +1,12 @@
 //! One process in the table, and its rows.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{ProcessFold, TableLimits, TableStatus};
 use crate::{
-    ids::{BootTime, StackId},
+    ids::{BootTime, Cookie, StackId},
     ledger::{Change, Owner},
-    profile::{OwnerKey, Row, TargetInfo, Totals, owner::Units},
+    profile::{BehalfKey, OwnerKey, Row, TargetInfo, Totals, owner::Units},
 };
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,6 +63,13 @@ impl Cell {
         units.minus(taken)
     }
 
+    /// Adds what another demanded; whatever it had is given back.
+    fn add_ended(&mut self, part: &Self) {
+        self.allocate(part.allocated, part.events);
+        self.inherit(part.inherited);
+        self.freed = self.allocated.plus(self.inherited);
+    }
+
     fn age(&mut self, oldest: BootTime, newest: BootTime) {
         if self.oldest == BootTime(0) || oldest < self.oldest {
             self.oldest = oldest;
@@ -76,7 +83,8 @@ impl Cell {
 pub(super) struct Process {
     pub(super) info: Arc<TargetInfo>,
     pub(super) totals: Totals,
-    cells: HashMap<OwnerKey, Cell>,
+    /// In order, so that a connection's stacks lie together.
+    cells: BTreeMap<OwnerKey, Cell>,
 }
 
 impl Process {
@@ -84,13 +92,8 @@ impl Process {
         Self {
             info: Arc::new(info),
             totals: Totals::default(),
-            cells: HashMap::new(),
+            cells: BTreeMap::new(),
         }
-    }
-
-    /// How many rows it has.
-    pub(super) fn len(&self) -> usize {
-        self.cells.len()
     }
 
     /// The stacks among its rows.
@@ -98,24 +101,61 @@ impl Process {
         self.cells.keys().filter_map(|owner| owner.stack())
     }
 
-    /// Drops rows of stacks with nothing live that did not change since `time`; returns how many.
-    pub(super) fn forget_quiet_since(&mut self, time: BootTime) -> usize {
-        let before = self.cells.len();
+    /// Drops rows of stacks with nothing live that did not change since `time`. Rows of connections
+    /// go with their connection.
+    pub(super) fn forget_quiet_since(&mut self, time: BootTime, status: &mut TableStatus) {
         self.cells.retain(|owner, cell| {
-            owner.stack().is_none()
+            let kept = !matches!(owner, OwnerKey::Stack(_))
                 || cell.changed
                 || cell.changed_at >= time
-                || cell.live() != Units::default()
+                || cell.live() != Units::default();
+            status.quiet_dropped += u64::from(!kept);
+            kept || status.drop_row(*owner)
         });
-        before - self.cells.len()
     }
 
-    /// Drops the rows of what it inherited and gave back without adding to it; returns how many. A
-    /// process that forks often would fill the table with them.
-    pub(super) fn forget_inherited(&mut self) -> usize {
-        let before = self.cells.len();
-        self.cells.retain(|_, cell| !cell.is_others());
-        before - self.cells.len()
+    /// Drops the rows of what it inherited and gave back without adding to it. A process that
+    /// forks often would fill the table with them.
+    pub(super) fn forget_inherited(&mut self, status: &mut TableStatus) {
+        self.cells
+            .retain(|owner, cell| !cell.is_others() || status.drop_row(*owner));
+    }
+
+    /// Takes all its rows out of the count.
+    pub(super) fn forget_all(&self, status: &mut TableStatus) {
+        for owner in self.cells.keys() {
+            status.drop_row(*owner);
+        }
+    }
+
+    /// What a connection demanded and gave back goes to another row.
+    pub(super) fn fold_connection(
+        &mut self,
+        cookie: Cookie,
+        into: BehalfKey,
+        limits: &TableLimits,
+        status: &mut TableStatus,
+    ) {
+        let own = OwnerKey::Behalf(BehalfKey::Connection(cookie));
+        if let Some(part) = self.cells.remove(&own) {
+            status.drop_row(own);
+            // What it still has is given back from where all are that are not kept apart.
+            let into = match part.live() == Units::default() {
+                true => into,
+                false => BehalfKey::Folded,
+            };
+            if let Some(cell) = self.cell(OwnerKey::Behalf(into), limits, status) {
+                cell.allocate(part.allocated, part.events);
+                cell.inherit(part.inherited);
+                cell.freed = cell.freed.plus(part.freed);
+            }
+        }
+        let stacks = OwnerKey::OnConnection(cookie, StackId(0))
+            ..=OwnerKey::OnConnection(cookie, StackId(u32::MAX));
+        while let Some((&owner, _)) = self.cells.range(stacks.clone()).next() {
+            self.cells.remove(&owner);
+            status.drop_row(owner);
+        }
     }
 
     /// Whether bytes of this owner have a row to go to.
@@ -141,15 +181,17 @@ impl Process {
         totals.freed = totals.freed.saturating_add(taken);
         status.unmatched_freed_bytes += change.freed - taken;
 
-        let Some((owner, weight)) = OwnerKey::of(change.owner) else {
-            return;
-        };
-        if change.committed > 0 {
-            let cell = self.cell(owner, limits, status);
-            cell.allocate(weight.of(change.committed), events);
+        for (owner, weight) in OwnerKey::all(change.owner) {
+            if change.committed > 0
+                && let Some(cell) = self.cell(owner, limits, status)
+            {
+                cell.allocate(weight.of(change.committed), events);
+            }
+            let left = self.free(owner, weight.of(change.freed));
+            if owner.is_by_owner() {
+                status.unmatched_freed_bytes += left.bytes();
+            }
         }
-        let left = self.free(owner, weight.of(change.freed));
-        status.unmatched_freed_bytes += left.bytes();
     }
 
     /// Adds live bytes that an owner committed in the parent.
@@ -161,36 +203,39 @@ impl Process {
         status: &mut TableStatus,
     ) {
         self.totals.inherited = self.totals.inherited.saturating_add(bytes);
-        if let Some((owner, weight)) = OwnerKey::of(owner) {
-            self.cell(owner, limits, status).inherit(weight.of(bytes));
+        for (owner, weight) in OwnerKey::of_child(owner) {
+            if let Some(cell) = self.cell(owner, limits, status) {
+                cell.inherit(weight.of(bytes));
+            }
         }
     }
 
-    /// The row that an owner's demand goes to: its own, or `Folded` when there is no room for one.
+    /// The row that bytes go to: their own, or when there is no room for one that of what is
+    /// folded; none for a stack on a connection.
     fn cell(
         &mut self,
         owner: OwnerKey,
         limits: &TableLimits,
         status: &mut TableStatus,
-    ) -> &mut Cell {
-        let room = status.rows < limits.rows || owner.stack().is_none();
+    ) -> Option<&mut Cell> {
+        let room = owner.is_few() || status.has_room(owner, limits);
         let owner = if room || self.cells.contains_key(&owner) {
             owner
         } else {
-            status.folded_changes += 1;
-            OwnerKey::Folded
+            status.note_folded(owner);
+            owner.fallback()?
         };
-        self.cells.entry(owner).or_insert_with(|| {
-            status.rows += 1;
+        Some(self.cells.entry(owner).or_insert_with(|| {
+            *status.rows_like(owner) += 1;
             Cell::default()
-        })
+        }))
     }
 
-    /// Takes back from the owner's row, and then from `Folded`, where what it demanded while the
-    /// table was full was put. Returns what neither had.
+    /// Takes back from the owner's row, and then from where what it demanded while the table was
+    /// full was put. Returns what neither had.
     fn free(&mut self, owner: OwnerKey, units: Units) -> Units {
         let mut left = units;
-        for owner in [owner, OwnerKey::Folded] {
+        for owner in [Some(owner), owner.fallback()].into_iter().flatten() {
             if left != Units::default()
                 && let Some(cell) = self.cells.get_mut(&owner)
             {
@@ -214,10 +259,16 @@ impl Process {
         sum.operations = sum.operations.saturating_add(part.operations);
         sum.lost = sum.lost.saturating_add(part.lost);
         for (&owner, part) in &ended.cells {
-            let cell = self.cell(owner, limits, status);
-            cell.allocate(part.allocated, part.events);
-            cell.inherit(part.inherited);
-            cell.freed = cell.allocated.plus(cell.inherited);
+            let owner = match owner {
+                OwnerKey::OnConnection(..) => continue,
+                OwnerKey::Behalf(BehalfKey::Connection(_) | BehalfKey::Peer(_)) => {
+                    OwnerKey::Behalf(BehalfKey::Folded)
+                }
+                owner => owner,
+            };
+            if let Some(cell) = self.cell(owner, limits, status) {
+                cell.add_ended(part);
+            }
         }
     }
 
@@ -233,10 +284,10 @@ impl Process {
         self.totals = self.totals_with(fold);
         for part in fold.iter().flat_map(|fold| &fold.owners) {
             let owner = match self.cells.contains_key(&part.owner) {
-                true => part.owner,
-                false => OwnerKey::Folded,
+                true => Some(part.owner),
+                false => part.owner.fallback(),
             };
-            if let Some(cell) = self.cells.get_mut(&owner) {
+            if let Some(cell) = owner.and_then(|owner| self.cells.get_mut(&owner)) {
                 cell.age(part.oldest, part.newest);
             }
         }

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    connection::Behalf,
     event::{Backing, Operation},
     ids::StackId,
     ledger::Cause,
@@ -19,6 +20,7 @@ fn sampled(number: u32, inclusion: u32) -> Owner {
     Owner::Stack {
         stack: StackId(number),
         inclusion,
+        behalf: Behalf::NOBODY,
     }
 }
 
@@ -35,9 +37,16 @@ fn apply(table: &mut GrowthTable, handle: ProcessHandle, owner: Owner, pages: u6
     table.apply(handle, &change);
 }
 
+/// Without the rows that divide growth by on whose behalf it was.
+fn by_owner(mut snapshot: Snapshot) -> Snapshot {
+    snapshot.rows.retain(|(key, _)| key.owner.is_by_owner());
+    snapshot
+}
+
 fn table(rows: usize) -> GrowthTable {
     let mut table = GrowthTable::new(TableLimits {
         rows,
+        connection_rows: rows,
         exited: 2,
         groups: 2,
     });
@@ -57,8 +66,16 @@ fn one_stack_with_different_chances_is_one_row() {
     apply(&mut table, ONE, certain(7), 3, 0);
     apply(&mut table, ONE, sampled(7, 1 << 31), 4, 0);
     apply(&mut table, ONE, sampled(7, 1 << 31), 0, 1);
-    apply(&mut table, ONE, Owner::Unsampled, 10, 0);
-    let snapshot = table.snapshot(BootTime(5), |_| None);
+    apply(
+        &mut table,
+        ONE,
+        Owner::Unsampled {
+            behalf: Behalf::NOBODY,
+        },
+        10,
+        0,
+    );
+    let snapshot = by_owner(table.snapshot(BootTime(5), |_| None));
     let row = row(&snapshot, stack(7)).expect("the stack's row");
     assert_eq!((row.allocated, row.freed), (11 * PAGE, 2 * PAGE));
     assert_eq!((row.live(), row.events), (9 * PAGE, 2));
@@ -127,7 +144,7 @@ fn too_many_ended_processes_become_one() {
     table.group_exited_before(BootTime(50));
     assert_eq!((table.status().processes, table.status().rows), (3, 3));
 
-    let snapshot = table.snapshot(BootTime(60), |_| None).sorted();
+    let snapshot = by_owner(table.snapshot(BootTime(60), |_| None).sorted());
     let group = snapshot.processes.last().expect("the group");
     assert!(group.info.is_group());
     let facts = (group.info.name.as_str(), group.info.exited);
@@ -141,7 +158,15 @@ fn too_many_ended_processes_become_one() {
         .collect();
     assert_eq!(rows, [(stack(0), 6, 0, 2), (stack(1), 3, 0, 1)]);
 
-    apply(&mut table, ProcessHandle(2), Owner::Unsampled, 1, 0);
+    apply(
+        &mut table,
+        ProcessHandle(2),
+        Owner::Unsampled {
+            behalf: Behalf::NOBODY,
+        },
+        1,
+        0,
+    );
     assert_eq!(table.status().unknown_process, 1);
 }
 
@@ -198,7 +223,7 @@ fn quiet_rows_are_dropped_when_asked() {
         "changed at that time or since"
     );
     table.forget_quiet_since(BootTime(11));
-    let snapshot = table.snapshot(BootTime(20), |_| None).sorted();
+    let snapshot = by_owner(table.snapshot(BootTime(20), |_| None).sorted());
     let left: Vec<_> = snapshot.rows.iter().map(|(key, _)| key.owner).collect();
     assert_eq!(left, [stack(2), stack(3)]);
     assert_eq!(table.status().quiet_dropped, 1);
@@ -211,14 +236,14 @@ proptest! {
         changes in prop::collection::vec((0..4_u32, 0..8_u32, 1..u32::MAX, 0..50_u64, 0..50_u64), 0..200),
         limit in 1..12_usize,
     ) {
-        let mut table = GrowthTable::new(TableLimits { rows: limit, exited: 4, groups: 4 });
+        let mut table = GrowthTable::new(TableLimits { rows: limit, connection_rows: limit, exited: 4, groups: 4 });
         for number in 0..4 {
             table.observe(ProcessHandle(number), info(number, "p"));
         }
         let mut exact = [(0_u64, 0_u64); 4];
         for (process, owner, inclusion, committed, freed) in changes {
             let owner = match owner {
-                0 => Owner::Unsampled,
+                0 => Owner::Unsampled { behalf: Behalf::NOBODY },
                 1 => Owner::PreExisting,
                 number => sampled(number, inclusion),
             };
@@ -263,8 +288,20 @@ fn a_ledger_played_through_and_a_fork_agree_with_the_table() {
     };
     for (owner, time, operation) in [
         (sampled(1, 1 << 31), 10, map(0x10_000, 8)),
-        (Owner::Unsampled, 5, map(0x80_000, 4)),
-        (Owner::Unsampled, 20, unmap),
+        (
+            Owner::Unsampled {
+                behalf: Behalf::NOBODY,
+            },
+            5,
+            map(0x80_000, 4),
+        ),
+        (
+            Owner::Unsampled {
+                behalf: Behalf::NOBODY,
+            },
+            20,
+            unmap,
+        ),
     ] {
         assert!(
             !space
@@ -280,6 +317,7 @@ fn a_ledger_played_through_and_a_fork_agree_with_the_table() {
     table.inherit(child, &space);
 
     let snapshot = table.snapshot(BootTime(30), |_| Some(ProcessFold::new(&space, 3, 0)));
+    let snapshot = by_owner(snapshot);
     for (process, allocated, inherited, events) in [(ONE, 16, 0, 1), (child, 0, 12, 0)] {
         let mut rows = snapshot
             .rows
@@ -300,13 +338,21 @@ fn a_ledger_played_through_and_a_fork_agree_with_the_table() {
     // The child adds to what one stack has, ends, and leaves only what it did itself.
     apply(&mut table, child, certain(2), 1, 1);
     apply(&mut table, child, sampled(1, 1 << 31), 0, 6);
-    apply(&mut table, child, Owner::Unsampled, 0, 4);
+    apply(
+        &mut table,
+        child,
+        Owner::Unsampled {
+            behalf: Behalf::NOBODY,
+        },
+        0,
+        4,
+    );
     table.exited(child, BootTime(40));
     assert_eq!(
         (table.status().rows, table.status().unmatched_freed_bytes),
         (2, 0)
     );
-    let after = table.snapshot(BootTime(50), |_| None);
+    let after = by_owner(table.snapshot(BootTime(50), |_| None));
     let mut rows = after.rows.iter().filter(|(key, _)| key.process == child);
     let left = rows.next().map(|(key, row)| (key.owner, row.allocated));
     assert_eq!((left, rows.next()), (Some((stack(2), PAGE)), None));
@@ -318,7 +364,7 @@ fn a_ledger_played_through_and_a_fork_agree_with_the_table() {
     assert_eq!((totals.allocated, totals.inherited), (PAGE, 10 * PAGE));
     assert_eq!((totals.freed, totals.live()), (11 * PAGE, 0));
 
-    let growth = crate::profile::Growth::between(&snapshot, &after);
+    let growth = crate::profile::Growth::between(&snapshot, &after, &HashMap::new());
     let mut rows = growth.rows.iter();
     let row = rows.find(|(key, _)| key.process == child && key.owner == stack(1));
     let figures = row.expect("it gave back what it had").1;
@@ -329,6 +375,7 @@ fn a_ledger_played_through_and_a_fork_agree_with_the_table() {
 fn a_full_table_puts_ended_processes_together_before_it_drops_any() {
     let mut table = GrowthTable::new(TableLimits {
         rows: 3,
+        connection_rows: 3,
         exited: 10,
         groups: 10,
     });
@@ -343,4 +390,96 @@ fn a_full_table_puts_ended_processes_together_before_it_drops_any() {
     let status = table.status();
     assert_eq!((status.exited_grouped, status.groups_dropped), (2, 0));
     assert_eq!((status.rows, status.folded_changes), (3, 0));
+}
+
+fn on(cookie: u64) -> Behalf {
+    let served = crate::event::Served {
+        connection: Some(Cookie(cookie)),
+        ..crate::event::Served::default()
+    };
+    Behalf::of(&served, || false)
+}
+
+fn served(stack: u32, cookie: u64) -> Owner {
+    Owner::Stack {
+        stack: StackId(stack),
+        inclusion: 1 << 31,
+        behalf: on(cookie),
+    }
+}
+
+#[test]
+fn growth_by_connection_is_exact_and_by_stack_of_one_an_estimate() {
+    let mut table = table(10);
+    apply(&mut table, ONE, served(1, 7), 3, 1);
+    apply(&mut table, ONE, Owner::Unsampled { behalf: on(7) }, 4, 0);
+    apply(
+        &mut table,
+        ONE,
+        Owner::Unsampled {
+            behalf: Behalf::HELPER,
+        },
+        2,
+        0,
+    );
+    apply(&mut table, ONE, Owner::PreExisting, 9, 0);
+    let snapshot = table.snapshot(BootTime(5), |_| None);
+    let figures =
+        |owner| row(&snapshot, owner).map(|row| (row.allocated / PAGE, row.live() / PAGE));
+    let behalf = |key| figures(OwnerKey::Behalf(key));
+    assert_eq!(behalf(BehalfKey::Connection(Cookie(7))), Some((7, 6)));
+    assert_eq!(behalf(BehalfKey::Helper), Some((2, 2)));
+    assert_eq!(behalf(BehalfKey::Nobody), None);
+    let on_connection = OwnerKey::OnConnection(Cookie(7), StackId(1));
+    assert_eq!(figures(on_connection), Some((6, 4)));
+    assert_eq!(table.status().connection_rows, 3);
+}
+
+#[test]
+fn a_folded_connection_leaves_its_figures_with_its_peer() {
+    let mut table = table(10);
+    for cookie in [7, 8] {
+        apply(&mut table, ONE, served(1, cookie), 3, 3);
+    }
+    apply(&mut table, ONE, served(2, 8), 1, 0);
+    let peer = BehalfKey::Peer(crate::connection::PeerId(1));
+    table.fold_connection(ONE, Cookie(7), peer);
+    table.fold_connection(ONE, Cookie(8), BehalfKey::Folded);
+    let before_free = table.snapshot(BootTime(5), |_| None);
+    let live = |snapshot: &Snapshot, key| {
+        let row = row(snapshot, OwnerKey::Behalf(key)).expect("a row");
+        (row.allocated / PAGE, row.live() / PAGE)
+    };
+    assert_eq!(live(&before_free, peer), (3, 0));
+    assert_eq!(live(&before_free, BehalfKey::Folded), (4, 1));
+    assert_eq!(
+        table.status().connection_rows,
+        2,
+        "its stacks have no rows any more"
+    );
+    apply(&mut table, ONE, served(2, 8), 0, 1);
+    let after = table.snapshot(BootTime(6), |_| None);
+    assert_eq!(
+        live(&after, BehalfKey::Folded),
+        (4, 0),
+        "freed from where it went"
+    );
+}
+
+#[test]
+fn connections_beyond_the_bound_share_a_row() {
+    let mut table = table(2);
+    for cookie in 1..=5 {
+        apply(
+            &mut table,
+            ONE,
+            Owner::Unsampled { behalf: on(cookie) },
+            1,
+            0,
+        );
+    }
+    let snapshot = table.snapshot(BootTime(5), |_| None);
+    let folded = row(&snapshot, OwnerKey::Behalf(BehalfKey::Folded)).expect("a row");
+    assert_eq!(folded.allocated, 3 * PAGE);
+    assert_eq!(table.status().folded_connection_changes, 3);
 }

@@ -1,4 +1,4 @@
-use profiler_proto::v1::{Accounting, Frame};
+use profiler_proto::v1::{Accounting, Behalf, Connection, ConnectionRole, Frame};
 
 use super::*;
 
@@ -32,6 +32,7 @@ fn layout(by: By) -> Layout {
     Layout {
         by,
         order: Order::Live,
+        connection: None,
         frames: 12,
         look: Look::plain(Some(100)),
     }
@@ -114,4 +115,51 @@ fn colour_only_when_asked() {
     coloured.look.colour = true;
     assert!(top(&response(), coloured).contains("\x1b[1m#1\x1b[0m"));
     assert!(!top(&response(), layout(By::Stack)).contains('\x1b'));
+}
+
+#[test]
+fn rows_by_connection_name_it_or_what_stands_for_none() {
+    let connection = Connection {
+        cookie: 8193,
+        peer: "unix:/run/\x1b[2J".into(),
+        role: ConnectionRole::Client.into(),
+        ..Connection::default()
+    };
+    let mut response = response();
+    response.rows = vec![
+        GrowthRow {
+            behalf: Behalf::Connection.into(),
+            connection: Some(connection),
+            ..row()
+        },
+        GrowthRow {
+            behalf: Behalf::NoConnection.into(),
+            pid: 0,
+            process_name: String::new(),
+            ..row()
+        },
+    ];
+    let text = top(&response, layout(By::Connection));
+    assert!(text.contains("not retention; exact)"), "{text}");
+    let table: Vec<_> = text.lines().skip(3).take(3).collect();
+    assert_eq!(
+        table,
+        [
+            "    LIVE  ALLOCATED    FREED  EVENTS  COOKIE  PROCESS      CONNECTION",
+            "12.0 MiB   20.0 MiB  8.0 MiB      34    8193  node (4711)  client to \
+             unix:/run/\u{fffd}[2J",
+            "12.0 MiB   20.0 MiB  8.0 MiB      34       -               (no connection)",
+        ]
+    );
+    assert_eq!(label(&response.rows[1], By::Connection), "(no connection)");
+}
+
+#[test]
+fn growth_of_one_connection_says_so() {
+    let one = Layout {
+        connection: Some(8193),
+        ..layout(By::Stack)
+    };
+    let title = "who demanded memory on behalf of connection 8193, by stack, ";
+    assert!(top(&response(), one).starts_with(title));
 }

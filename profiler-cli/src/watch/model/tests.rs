@@ -1,5 +1,5 @@
 use clap::Parser as _;
-use profiler_proto::v1::{Accounting, Loss};
+use profiler_proto::v1::{Accounting, Behalf, Connection, Loss};
 use ratatui::{Terminal, backend::TestBackend};
 
 use super::*;
@@ -218,6 +218,61 @@ fn a_row_by_stack_has_its_frames_already() {
     assert!(
         matches!(&model.mode, Mode::Detail(Detail { rows: Some(Ok(rows)), .. }) if rows.len() == 1)
     );
+}
+
+#[test]
+fn connections_are_rows_of_their_own_and_have_stacks() {
+    let mut model = model();
+    model.by = By::Connection;
+    let of = |cookie, live| GrowthRow {
+        behalf: Behalf::Connection.into(),
+        connection: Some(Connection {
+            cookie,
+            peer: "10.0.0.7:1".into(),
+            ..Connection::default()
+        }),
+        ..row(7, "node", live)
+    };
+    let none = GrowthRow {
+        behalf: Behalf::NoConnection.into(),
+        ..row(7, "node", 4096)
+    };
+    for live in [1 << 20, 3 << 20] {
+        answer(&mut model, vec![of(1, live), of(2, 1 << 20), none.clone()]);
+    }
+    let text = screen(&model);
+    for part in [
+        "by connection, exact",
+        "3.0 MiB   +2.0 MiB",
+        "#2 with 10.0.0.7:1  node (7)",
+        "(no connection)  node (7)",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    press(&mut model, KeyCode::Down);
+    let Action::Stacks(question) = press(&mut model, KeyCode::Enter) else {
+        panic!("no stacks")
+    };
+    assert_eq!((question.by, question.connection), (By::Stack, 2));
+    press(&mut model, KeyCode::Esc);
+    press(&mut model, KeyCode::End);
+    assert_eq!(press(&mut model, KeyCode::Enter), Action::None);
+    assert!(screen(&model).contains("only the stacks of single connections"));
+}
+
+#[test]
+fn the_view_of_one_connection_stays_with_it() {
+    let line = ["profiler", "watch", "--connection", "8193"];
+    let Command::Watch(args) = Cli::try_parse_from(line).unwrap().command else {
+        panic!("not watch")
+    };
+    let mut model = Model::new(&args, String::new());
+    answer(&mut model, vec![row(7, "node", 1)]);
+    assert!(screen(&model).contains("on behalf of connection 8193"));
+    let Action::Stacks(question) = press(&mut model, KeyCode::Enter) else {
+        panic!("no stacks")
+    };
+    assert_eq!(question.connection, 8193);
 }
 
 #[test]
