@@ -47,6 +47,16 @@ const fn optional(
 /// No frame pointers, as Debian builds its own programs.
 const FAST: &[&str] = &["-O2", "-fomit-frame-pointer", "-g", "-pthread"];
 
+/// Programs with sockets.
+const SOCKETS: &[&str] = &[
+    "-O2",
+    "-fomit-frame-pointer",
+    "-g",
+    "-pthread",
+    "-Wall",
+    "-Wextra",
+];
+
 const FIXTURES: &[Fixture] = &[
     needed(
         "vmops",
@@ -95,6 +105,16 @@ const FIXTURES: &[Fixture] = &[
     needed("leak", "leak.c", FAST),
     needed("sleeper", "sleeper.c", FAST),
     needed("jail", "jail.c", FAST),
+    needed("conn_server", "conn_server.c conn_memory.c", SOCKETS),
+    needed("conn_client", "conn_client.c", SOCKETS),
+    needed("conn_pass", "conn_pass.c", SOCKETS),
+    needed("conn_processes", "conn_processes.c", SOCKETS),
+    needed("conn_dup", "conn_dup.c", SOCKETS),
+    needed("conn_threads", "conn_threads.c", SOCKETS),
+    needed("conn_udp", "conn_udp.c", SOCKETS),
+    needed("conn_unix", "conn_unix.c", SOCKETS),
+    needed("conn_netns", "conn_netns.c", SOCKETS),
+    optional("conn_uring", "conn_uring.c", SOCKETS),
     optional(
         "compat32",
         "compat32.c",

@@ -12,8 +12,9 @@ use hyper_util::rt::TokioIo;
 use pbjson_types::Timestamp;
 use profiler_proto::v1::{
     DiffRequest, DiffResponse, GetStatusRequest, GetStatusResponse, GroupBy, GrowthRow,
-    ListRangesRequest, ListTargetsRequest, ListTargetsResponse, OrderBy, Range, Selector, Target,
-    TopRequest, TopResponse, query_client::QueryClient,
+    ListConnectionsRequest, ListConnectionsResponse, ListRangesRequest, ListTargetsRequest,
+    ListTargetsResponse, OrderBy, Range, Selector, Target, TopRequest, TopResponse,
+    query_client::QueryClient,
 };
 use tokio::{net::UnixStream, runtime::Runtime};
 use tonic::{
@@ -168,6 +169,14 @@ impl Client {
     /// `Diff`.
     pub fn diff(&mut self, request: DiffRequest) -> Answer<DiffResponse> {
         Self::ask(&self.runtime, self.query.diff(request))
+    }
+
+    /// `ListConnections`.
+    pub fn connections(
+        &mut self,
+        request: ListConnectionsRequest,
+    ) -> Answer<ListConnectionsResponse> {
+        Self::ask(&self.runtime, self.query.list_connections(request))
     }
 
     /// `ListRanges`, without frames.

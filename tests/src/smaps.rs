@@ -144,6 +144,17 @@ pub fn subtract(from: &[Span], away: &[Span]) -> Vec<Span> {
     rest
 }
 
+/// Resident bytes of a process.
+pub fn resident(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("no VmRSS")?;
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kilobytes << 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

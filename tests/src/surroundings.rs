@@ -7,6 +7,7 @@
 //! | `PROFILER_FIXTURES` | directory of compiled fixtures | where the build script put them |
 //! | `PROFILER_PROTO` | directory of the .proto files | in the source tree |
 //! | `PROFILER_PLAN` | `auto`, `fexit` or `tracepoint` | `auto` |
+//! | `PROFILER_TEST_REPETITIONS` | how often a judgement is asked for, with fresh processes | 3 |
 //! | `PROFILER_TEST_SCALE` | below 1: slow machine; shorter loads, more patience | 1 |
 
 use std::{
@@ -91,6 +92,14 @@ pub fn scale() -> f64 {
         .and_then(|text| text.parse::<f64>().ok())
         .filter(|scale| scale.is_finite() && *scale > 0.0)
         .map_or(1.0, |scale| scale.clamp(0.01, 1.0))
+}
+
+/// How often each judgement is asked for.
+pub fn repetitions() -> u32 {
+    env::var("PROFILER_TEST_REPETITIONS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .map_or(3, |count: u32| count.max(1))
 }
 
 /// A time limit for this machine: longer where it is slow, up to five times.

@@ -1,7 +1,7 @@
 //! Under load: nothing lost at a steady pace, everything accounted for in a storm, little memory
 //! for many processes.
 
-use std::{fs, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::Trial;
@@ -9,6 +9,7 @@ use profiler_proto::v1::Loss;
 use profiler_tests::{
     Agent, Client, Outcome, Verdict, compare,
     fixture::{Fixture, number},
+    smaps::resident,
     surroundings::{eventually, patience, scale},
     trial,
 };
@@ -159,16 +160,6 @@ fn storm_is_accounted_for() -> Outcome {
 
 /// Most memory of the agent while it observes that many processes.
 const RESIDENT_MAX: u64 = 100 << 20;
-
-fn resident(pid: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .context("no VmRSS")?;
-    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kilobytes << 10)
-}
 
 fn two_hundred_processes() -> Outcome {
     let mut sleepers = Vec::new();

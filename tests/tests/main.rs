@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod clients;
+mod connections;
 mod filters;
 mod ledger;
 mod lifecycle;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         shutdown::trials(),
         real_programs::trials(),
         load::trials(),
+        connections::trials(),
     ]
     .into_iter()
     .flatten()

@@ -68,6 +68,7 @@ impl Purpose {
                 ("redis-tools", "redis-benchmark"),
                 ("python3", "python3"),
                 ("nodejs", "node"),
+                ("nghttp2-client", "h2load"),
                 ("default-jre-headless", "java"),
             ],
             Self::Vm => &[
@@ -83,6 +84,7 @@ impl Purpose {
                 ("redis-server", "redis-server"),
                 ("redis-tools", "redis-benchmark"),
                 ("nodejs", "node"),
+                ("nghttp2-client", "h2load"),
             ],
         }
     }

@@ -50,7 +50,13 @@ pub(crate) struct Args {
 }
 
 /// The tests that depend on the kernel most: an emulated machine takes too long for all.
-const KERNEL_TESTS: [&str; 2] = ["ledger", "stacks"];
+const KERNEL_TESTS: [&str; 5] = [
+    "ledger",
+    "stacks",
+    "connections::ends_are_told_apart",
+    "connections::growth_is_joined",
+    "connections::unix_streams",
+];
 
 /// A row of the agent's table of plans.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
