@@ -1,5 +1,7 @@
 //! Statistics over pairs of measurements.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::random::Random;
@@ -12,6 +14,12 @@ pub(crate) struct Estimate {
     pub(crate) value: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3} ({:.3} to {:.3})", self.value, self.low, self.high)
+    }
 }
 
 /// The median; 0 of nothing.

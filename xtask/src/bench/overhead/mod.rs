@@ -30,8 +30,8 @@ use workload::{Kind, Measure, Workload};
 /// Measures workloads with and without the agent, in alternating pairs.
 ///
 /// For each pair every workload runs once without and once with the agent, in an order that the
-/// seed determines. A ratio is that of the workload's CPU time; its interval is a bootstrap over
-/// the pairs. A last round counts the run time of the kernel programs (which itself costs, and is
+/// seed determines. Ratios are those of the workload's CPU time and of its throughput; their
+/// intervals are a bootstrap over the pairs. A last round counts the run time of the kernel programs (which itself costs, and is
 /// therefore no part of the pairs). Needs root, and a machine that does nothing else.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -185,10 +185,10 @@ impl Bench<'_> {
         let agent = self.start()?;
         let mut costs = Vec::new();
         for workload in &self.workloads {
-            let before = bpf::run_time(agent.pid())?;
+            let before = bpf::programs(agent.pid())?;
             let measure = workload.run()?;
-            let after = bpf::run_time(agent.pid())?;
-            costs.push(bpf::Cost::between(before, after, measure.operations));
+            let after = bpf::programs(agent.pid())?;
+            costs.push(bpf::Cost::between(&before, &after, measure.operations));
         }
         agent.stop()?;
         Ok(costs)

@@ -4,7 +4,11 @@ use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
-use super::{Pairs, bpf, workload::Measure};
+use super::{
+    Pairs,
+    bpf::{self, Figures},
+    workload::Measure,
+};
 use crate::bench::{
     random::Random,
     stats::{self, Estimate},
@@ -32,6 +36,9 @@ pub(crate) struct WorkloadCost {
     /// Median of the pairs' ratios of CPU time, with its interval.
     ratio: Estimate,
     ratios: Vec<f64>,
+    /// Median of the pairs' ratios of operations a second, with its interval.
+    throughput_ratio: Estimate,
+    throughput_ratios: Vec<f64>,
     /// CPU time of the agent in shares of one processor while the workload ran, median.
     agent_cpu_share: f64,
     bpf: bpf::Cost,
@@ -50,15 +57,13 @@ pub(crate) struct AgentCost {
 
 impl WorkloadCost {
     pub(crate) fn new(pairs: &Pairs, bpf: bpf::Cost, random: &mut Random) -> Self {
-        let seconds = |measures: &[Measure]| -> Vec<f64> {
-            measures.iter().map(|one| one.cpu.as_secs_f64()).collect()
-        };
-        let (without, with) = (seconds(&pairs.without), seconds(&pairs.with));
-        let ratios: Vec<f64> = without
-            .iter()
-            .zip(&with)
-            .map(|(without, with)| with / without.max(f64::MIN_POSITIVE))
-            .collect();
+        let without = values(&pairs.without, |one| one.cpu.as_secs_f64());
+        let with = values(&pairs.with, |one| one.cpu.as_secs_f64());
+        let cpu_ratios = ratios(&with, &without);
+        let throughput_ratios = ratios(
+            &values(&pairs.with, Measure::throughput),
+            &values(&pairs.without, Measure::throughput),
+        );
         let shares: Vec<f64> = pairs
             .with
             .iter()
@@ -70,12 +75,26 @@ impl WorkloadCost {
             operations: pairs.with.first().map_or(0, |one| one.operations),
             cpu_seconds_without: stats::median(&without),
             cpu_seconds_with: stats::median(&with),
-            ratio: stats::median_with_interval(&ratios, random),
-            ratios,
+            ratio: stats::median_with_interval(&cpu_ratios, random),
+            ratios: cpu_ratios,
+            throughput_ratio: stats::median_with_interval(&throughput_ratios, random),
+            throughput_ratios,
             agent_cpu_share: stats::median(&shares),
             bpf,
         }
     }
+}
+
+fn values(measures: &[Measure], value: impl Fn(&Measure) -> f64) -> Vec<f64> {
+    measures.iter().map(value).collect()
+}
+
+/// With over without, pair by pair.
+fn ratios(with: &[f64], without: &[f64]) -> Vec<f64> {
+    with.iter()
+        .zip(without)
+        .map(|(with, without)| with / without.max(f64::MIN_POSITIVE))
+        .collect()
 }
 
 fn share(cpu: Duration, wall: Duration) -> f64 {
@@ -86,36 +105,11 @@ impl fmt::Display for Overhead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "kernel {}, {} pairs, seed {}\n\n{:<8} {:>8} {:>8} {:>6}  {:<15} {:>7} {:>9} {:>8} {:>8}",
-            self.kernel,
-            self.pairs,
-            self.seed,
-            "workload",
-            "without",
-            "with",
-            "ratio",
-            "95% interval",
-            "agent",
-            "BPF runs",
-            "ns/run",
-            "ns/op"
+            "kernel {}, {} pairs, seed {}\n",
+            self.kernel, self.pairs, self.seed
         )?;
-        for one in &self.workloads {
-            writeln!(
-                f,
-                "{:<8} {:>6.3} s {:>6.3} s {:>6.3}  {:.3} to {:.3}  {:>6.1}% {:>9} {:>8.0} {:>8.1}",
-                one.name,
-                one.cpu_seconds_without,
-                one.cpu_seconds_with,
-                one.ratio.value,
-                one.ratio.low,
-                one.ratio.high,
-                100.0 * one.agent_cpu_share,
-                one.bpf.runs,
-                one.bpf.ns_per_run,
-                one.bpf.ns_per_operation
-            )?;
-        }
+        self.workloads(f)?;
+        self.programs(f)?;
         let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         writeln!(
             f,
@@ -134,16 +128,61 @@ impl fmt::Display for Overhead {
     }
 }
 
+impl Overhead {
+    fn workloads(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<8} {:>8} {:>8}  {:<22} {:<22} {:>7}",
+            "workload", "without", "with", "CPU (95% interval)", "throughput", "agent"
+        )?;
+        for one in &self.workloads {
+            writeln!(
+                f,
+                "{:<8} {:>6.3} s {:>6.3} s  {:<22} {:<22} {:>6.1}%",
+                one.name,
+                one.cpu_seconds_without,
+                one.cpu_seconds_with,
+                one.ratio.to_string(),
+                one.throughput_ratio.to_string(),
+                100.0 * one.agent_cpu_share,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn programs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "\n{:<8} {:<24} {:>9} {:>8} {:>8} {:>8}",
+            "workload", "kernel program", "runs", "runs/op", "ns/run", "ns/op"
+        )?;
+        for one in &self.workloads {
+            line(f, one.name, "all", one.bpf.all)?;
+            for program in &one.bpf.programs {
+                line(f, "", &program.name, program.figures)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, workload: &str, name: &str, figures: Figures) -> fmt::Result {
+    writeln!(
+        f,
+        "{workload:<8} {name:<24} {:>9} {:>8.2} {:>8.0} {:>8.1}",
+        figures.runs, figures.runs_per_operation, figures.ns_per_run, figures.ns_per_operation
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::overhead::bpf::{Cost, RunTime};
 
     #[test]
     fn ratios_are_taken_pair_by_pair() {
         let measure = |milliseconds| Measure {
             cpu: Duration::from_millis(milliseconds),
-            wall: Duration::from_secs(1),
+            wall: Duration::from_millis(10 * milliseconds),
             operations: 10,
         };
         let pairs = Pairs {
@@ -152,11 +191,11 @@ mod tests {
             with: vec![measure(110), measure(240), measure(400)],
             agent: vec![Duration::from_millis(20); 3],
         };
-        let bpf = Cost::between(RunTime::default(), RunTime::default(), 10);
-        let cost = WorkloadCost::new(&pairs, bpf, &mut Random::new(1));
+        let cost = WorkloadCost::new(&pairs, bpf::no_cost(), &mut Random::new(1));
         assert!((cost.ratio.value - 1.1).abs() < 1e-9);
         assert!((cost.ratio.low - 1.0).abs() < 1e-9);
         assert!((cost.ratio.high - 1.2).abs() < 1e-9);
-        assert!((cost.agent_cpu_share - 0.02).abs() < 1e-9);
+        assert!((cost.throughput_ratio.value - 1.0 / 1.1).abs() < 1e-9);
+        assert!((cost.agent_cpu_share - 0.02 / 2.4).abs() < 1e-9);
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::{Measure, Workload};
+use super::{Measure, Workload, compile};
 use crate::shell;
 
 /// A compiled loop, which prints the CPU time that it took.
@@ -25,16 +25,9 @@ impl Loop {
         sources: &Path,
         into: &Path,
     ) -> Result<Self> {
-        let program = into.join(name);
-        let mut compiler = Command::new("gcc");
-        compiler
-            .args(["-O2", "-Wall", "-Werror", "-o"])
-            .arg(&program)
-            .arg(sources.join(name).with_extension("c"));
-        shell::run(&mut compiler)?;
         Ok(Self {
             name,
-            program,
+            program: compile(name, sources, into)?,
             count,
         })
     }

@@ -1,5 +1,6 @@
 //! The workloads, each in its own file.
 
+mod http1;
 mod loops;
 mod node;
 mod redis;
@@ -8,7 +9,7 @@ use std::{
     fs::File,
     io::{BufRead as _, BufReader},
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -17,6 +18,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
 use super::process;
+use crate::shell;
 
 /// One run of a workload.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,13 @@ pub(crate) struct Measure {
     pub(crate) cpu: Duration,
     pub(crate) wall: Duration,
     pub(crate) operations: u64,
+}
+
+impl Measure {
+    /// Operations a second.
+    pub(crate) fn throughput(&self) -> f64 {
+        self.operations as f64 / self.wall.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
 }
 
 /// Something to be observed.
@@ -43,21 +52,42 @@ pub(crate) enum Kind {
     Malloc,
     /// redis-server under redis-benchmark.
     Redis,
+    /// A C HTTP/1.1 server under h2load: small requests over 20 connections that stay.
+    Http1,
     /// A node HTTP/2 server under load.
     Node,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Mmap, Self::Malloc, Self::Redis, Self::Node];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Mmap,
+        Self::Malloc,
+        Self::Redis,
+        Self::Http1,
+        Self::Node,
+    ];
 
     pub(crate) fn prepare(self, sources: &Path, into: &Path) -> Result<Box<dyn Workload>> {
         Ok(match self {
             Self::Mmap => Box::new(loops::Loop::compile("mmap", 250_000, sources, into)?),
             Self::Malloc => Box::new(loops::Loop::compile("malloc", 60_000_000, sources, into)?),
             Self::Redis => Box::new(redis::Redis::new(into)),
+            Self::Http1 => Box::new(http1::Http1::compile(sources, into)?),
             Self::Node => Box::new(node::Node::new(sources)),
         })
     }
+}
+
+/// Compiles a workload that is written in C.
+fn compile(name: &str, sources: &Path, into: &Path) -> Result<PathBuf> {
+    let program = into.join(name);
+    let mut compiler = Command::new("gcc");
+    compiler
+        .args(["-O2", "-Wall", "-Werror", "-o"])
+        .arg(&program)
+        .arg(sources.join(name).with_extension("c"));
+    shell::run(&mut compiler)?;
+    Ok(program)
 }
 
 /// A server under load; killed when this value goes.
