@@ -9,6 +9,7 @@ fn main() -> anyhow::Result<()> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let files = [
+        "profiler/v1/ingest.proto",
         "profiler/v1/query.proto",
         "profiler/v1/connection.proto",
         "profiler/v1/growth.proto",

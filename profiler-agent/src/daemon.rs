@@ -3,7 +3,9 @@
 //!
 //! Shutdown, in order: the service stops accepting and finishes what it answers, the pipeline's
 //! thread is told to stop and keeps a last snapshot, and with it the kernel side is dropped, which
-//! detaches every program; nothing is pinned. The symbolizer's child ends with its socket.
+//! detaches every program; nothing is pinned. Where a collector is configured, what was kept is
+//! written to the spool, and the sender gets a moment to send it. The symbolizer's child ends with
+//! its socket.
 
 use std::{
     path::PathBuf,
@@ -26,11 +28,14 @@ use tracing::{debug, error, info, warn};
 use crate::{
     bpf,
     config::{Config, Plan},
-    export::{Ask, Clock, Listen, Listeners, QueryService, Sources},
+    export::{
+        self, Ask, Clock, Exporter, Listen, Listeners, QueryService, Sources,
+        stream::{StreamExporter, Streaming},
+    },
     filter::Filter,
     pipeline::{Links, Pipeline, Settings},
     privileges::{self, HostRoot, Outcome},
-    profile::{History, HistoryLimits, TableLimits},
+    profile::{History, HistoryLimits, NodeFacts, TableLimits},
     stack::{
         Limits, ProcFs, Resolver, Stacks,
         symbol::{Symbolizer, WorkerConfig},
@@ -54,6 +59,7 @@ pub fn run(config: &Config, reload: &dyn Fn() -> anyhow::Result<Config>) -> anyh
     let listen = Listen {
         tcp: config.listen,
         unix: config.socket.clone(),
+        access: config.access.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -92,6 +98,9 @@ pub fn run(config: &Config, reload: &dyn Fn() -> anyhow::Result<Config>) -> anyh
             .join()
             .map_err(|_| anyhow!("the pipeline's thread failed"));
         info!("detached from the kernel");
+        if let Some(streaming) = core.streaming {
+            streaming.finish().await;
+        }
         outcome.and(joined)
     })
 }
@@ -124,6 +133,8 @@ struct Core {
     ended: oneshot::Receiver<()>,
     filter: Arc<Mutex<Option<Filter>>>,
     service: QueryService,
+    /// To a collector, if one is configured.
+    streaming: Option<Streaming>,
 }
 
 impl Core {
@@ -134,17 +145,27 @@ impl Core {
         let history = Arc::new(Mutex::new(History::new(history_limits(config))));
         let stacks = Stacks::new(Box::new(ProcFs), Limits::default());
         let names = resolver(&stacks)?;
+        let sources = Sources {
+            asks,
+            history: Arc::clone(&history),
+            names: Arc::new(names.clone()),
+            clock: Clock::System,
+            node: Arc::new(export::node_facts(config.node.as_deref(), &config.labels)),
+        };
+        let (exporter, streaming) = stream(config, &sources)?.unzip();
+        let exporter = exporter.map(|exporter| Box::new(exporter) as Box<dyn Exporter>);
         let links = Links {
             asks: asked,
             stop: Arc::clone(&stop),
             filter: Arc::clone(&filter),
-            history: Arc::clone(&history),
+            history,
+            exporters: exporter.into_iter().collect(),
         };
         let pipeline = Pipeline::new(
             kernel,
-            (stacks, names.clone()),
+            (stacks, names),
             Filter::new(&config.filter)?,
-            settings(config),
+            settings(config, &sources.node),
             links,
         )?;
         let (alive, ended) = oneshot::channel::<()>();
@@ -156,20 +177,27 @@ impl Core {
                 pipeline.run();
             })
             .context("start the pipeline's thread")?;
-        let sources = Sources {
-            asks,
-            history,
-            names: Arc::new(names),
-            clock: Clock::System,
-        };
         Ok(Self {
             thread,
             stop,
             ended,
             filter,
             service: QueryService::new(sources),
+            streaming,
         })
     }
+}
+
+/// What streams to a collector. Nothing of it is there when none is configured.
+fn stream(
+    config: &Config,
+    sources: &Sources,
+) -> anyhow::Result<Option<(StreamExporter, Streaming)>> {
+    if config.collectors.endpoints.is_empty() {
+        return Ok(None);
+    }
+    let interval = config.snapshot_interval;
+    export::stream::start(&config.collectors, sources, interval).map(Some)
 }
 
 fn kernel_options(config: &Config) -> bpf::Options {
@@ -186,7 +214,7 @@ fn kernel_options(config: &Config) -> bpf::Options {
     }
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config, node: &Arc<NodeFacts>) -> Settings {
     Settings {
         capture_interval: config.capture_interval,
         captures_per_second: u64::from(config.capture_budget),
@@ -194,6 +222,7 @@ fn settings(config: &Config) -> Settings {
         snapshot_interval: config.snapshot_interval,
         table: TableLimits::default(),
         ranges_max: RANGES_MAX,
+        node: Arc::clone(node),
     }
 }
 

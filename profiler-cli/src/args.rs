@@ -2,27 +2,34 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, value_parser};
+use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 use clap_complete::Shell;
-use profiler_proto::v1::Selector;
 
 use crate::{
-    client::Endpoint,
+    client::{Endpoint, Place},
     time::{Moment, parse_moment, parse_span},
 };
 
+mod access;
 mod connections;
+mod fleet;
 mod help;
+mod select;
+mod shape;
 mod values;
 
+pub use access::AccessArgs;
 pub use connections::{ConnectionsArgs, Fold, Kind, Protocol, Role, Sort, State};
+pub use fleet::{NodesArgs, SeriesArgs, SeriesBy};
+pub use select::{AgainstArgs, BehalfArgs, SelectArgs};
+pub use shape::{MOST_ROWS, PageArgs, ShapeArgs, StacksArgs, WhenArgs};
 pub use values::{By, ExportFormat, FlameBy, Format, Order, TopFormat, Value};
 
 /// Host memory profiler: who demanded memory, by call stack, on a live host.
 #[derive(Debug, Parser)]
 #[command(name = "profiler", version, after_long_help = help::MAIN)]
 pub struct Cli {
-    /// Agent or collector: http://HOST:PORT, HOST:PORT or unix:/PATH
+    /// Agent or collector: https://HOST:PORT, http://HOST:PORT, HOST:PORT or unix:/PATH
     ///
     /// Default: unix:/run/profiler/agent.sock if it can be used, else http://127.0.0.1:7741.
     #[arg(
@@ -33,29 +40,49 @@ pub struct Cli {
         default_value = "",
         hide_default_value = true
     )]
-    pub endpoint: Endpoint,
+    pub endpoint: Place,
+
+    /// How to be let in.
+    #[command(flatten)]
+    pub access: AccessArgs,
 
     /// What to ask.
     #[command(subcommand)]
     pub command: Command,
 }
 
+impl Cli {
+    /// Where to ask, and how to be let in there.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint {
+            place: self.endpoint.clone(),
+            access: self.access.clone(),
+        }
+    }
+}
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// How the agent is: what it sees, what it costs, what it lost
+    /// How the agent or collector is: what it sees, what it costs, what it lost
     #[command(after_long_help = help::STATUS)]
     Status(StatusArgs),
+    /// Nodes, and how far each has been heard of
+    #[command(after_long_help = help::NODES)]
+    Nodes(NodesArgs),
     /// Processes under observation, largest committed memory first
     #[command(after_long_help = help::TARGETS)]
     Targets(TargetsArgs),
-    /// Who demanded memory: growth by stack, process, container, function or connection
+    /// Memory over time, life by life: a container's restarts are rows of their own
+    #[command(after_long_help = help::SERIES)]
+    Series(SeriesArgs),
+    /// Who demanded memory: growth by stack, process, container, function, connection or node
     #[command(after_long_help = help::TOP)]
     Top(TopArgs),
-    /// Growth between two moments
+    /// Growth between two moments, or what one target has more than another
     #[command(after_long_help = help::DIFF)]
     Diff(DiffArgs),
-    /// Flame graph (SVG) of the demand, or of its change between two moments
+    /// Flame graph (SVG) of the demand, or of its change between two moments or targets
     #[command(after_long_help = help::FLAME)]
     Flame(FlameArgs),
     /// Connections, the memory demanded for them, and what becomes of it
@@ -75,104 +102,6 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
-/// Which processes are meant. Values of one flag are alternatives; flags narrow each other.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Selection")]
-pub struct SelectArgs {
-    /// Process id (repeatable)
-    #[arg(long = "pid", value_name = "PID", value_parser = value_parser!(u32).range(1..))]
-    pub pids: Vec<u32>,
-    /// Container id or a prefix of at least 4 characters, a systemd unit, or "host" (repeatable)
-    #[arg(long = "container", value_name = "ID")]
-    pub containers: Vec<String>,
-    /// Process name, or a glob with * and ? (repeatable)
-    #[arg(long = "process", value_name = "NAME")]
-    pub processes: Vec<String>,
-    /// Cgroup path, or a glob (repeatable)
-    #[arg(long = "cgroup", value_name = "PATH")]
-    pub cgroups: Vec<String>,
-    /// Pod uid, or namespace/name where that is known: an agent knows uids only (repeatable)
-    #[arg(long = "pod", value_name = "POD")]
-    pub pods: Vec<String>,
-}
-
-impl SelectArgs {
-    /// As the wire carries it; nothing selected is everything.
-    pub fn to_wire(&self) -> Option<Selector> {
-        let selector = Selector {
-            pids: self.pids.clone(),
-            containers: self.containers.clone(),
-            processes: self.processes.clone(),
-            cgroups: self.cgroups.clone(),
-            pods: self.pods.clone(),
-        };
-        (selector != Selector::default()).then_some(selector)
-    }
-}
-
-/// On whose behalf growth was demanded, of what is selected.
-#[derive(Args, Clone, Copy, Debug, Default)]
-#[command(next_help_heading = "Selection")]
-pub struct BehalfArgs {
-    /// Only growth on behalf of this connection; `profiler connections` lists cookies
-    #[arg(long, value_name = "COOKIE", value_parser = value_parser!(u64).range(1..))]
-    pub connection: Option<u64>,
-}
-
-impl BehalfArgs {
-    /// As the wire carries it: 0 is all growth.
-    pub fn to_wire(self) -> u64 {
-        self.connection.unwrap_or(0)
-    }
-}
-
-/// Most rows that one answer carries.
-pub const MOST_ROWS: u32 = 10_000;
-
-/// How growth is grouped, ordered and cut.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Shape")]
-pub struct ShapeArgs {
-    /// What a row stands for
-    #[arg(long, value_enum, default_value_t)]
-    pub by: By,
-    /// What comes first
-    #[arg(long, value_enum, default_value_t)]
-    pub order: Order,
-    /// Most rows to show
-    #[arg(long, value_name = "ROWS", default_value_t = 20,
-          value_parser = value_parser!(u32).range(1..=i64::from(MOST_ROWS)))]
-    pub limit: u32,
-    /// Add rows for memory that no stack owns: pre-existing, exec image, unattributed
-    #[arg(long)]
-    pub unattributed: bool,
-}
-
-/// How answers are laid out.
-#[derive(Args, Clone, Copy, Debug)]
-#[command(next_help_heading = "Output")]
-pub struct StacksArgs {
-    /// Most frames of a stack to show
-    #[arg(long, value_name = "FRAMES", default_value_t = 12,
-          value_parser = value_parser!(u32).range(1..))]
-    pub frames: u32,
-    /// Don't cut long lines to the width of the terminal
-    #[arg(long)]
-    pub no_truncate: bool,
-}
-
-/// Moments at and since which growth is told.
-#[derive(Args, Clone, Copy, Debug)]
-#[command(next_help_heading = "Time")]
-pub struct WhenArgs {
-    /// Growth since then only: 10m, 14:05, RFC 3339, seconds since 1970
-    #[arg(long, value_name = "TIME", value_parser = parse_moment, allow_hyphen_values = true)]
-    pub since: Option<Moment>,
-    /// As it was then, instead of now
-    #[arg(long, value_name = "TIME", value_parser = parse_moment, allow_hyphen_values = true)]
-    pub at: Option<Moment>,
-}
-
 /// `status`
 #[derive(Args, Debug)]
 pub struct StatusArgs {
@@ -187,9 +116,16 @@ pub struct TargetsArgs {
     /// Add processes that have ended and are still in the history
     #[arg(long)]
     pub exited: bool,
+    /// As it was then, instead of now
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, allow_hyphen_values = true,
+          help_heading = "Time")]
+    pub at: Option<Moment>,
     /// Most rows to show; 0 for all
     #[arg(long, value_name = "ROWS", default_value_t = 50)]
     pub limit: u32,
+    /// Which page.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Layout of the answer
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -216,6 +152,9 @@ pub struct TopArgs {
     /// Grouping and order.
     #[command(flatten)]
     pub shape: ShapeArgs,
+    /// Which page.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Moments.
     #[command(flatten)]
     pub when: WhenArgs,
@@ -227,10 +166,11 @@ pub struct TopArgs {
 /// `diff`
 #[derive(Args, Debug)]
 pub struct DiffArgs {
-    /// First moment: 10m, 14:05, RFC 3339, seconds since 1970
+    /// First moment: 10m, 14:05, RFC 3339, seconds since 1970; with --against that of the other
+    /// target (default: that of the first)
     #[arg(long, value_name = "TIME", value_parser = parse_moment, allow_hyphen_values = true,
-          help_heading = "Time")]
-    pub from: Moment,
+          required_unless_present = "against", help_heading = "Time")]
+    pub from: Option<Moment>,
     /// Second moment (default: now)
     #[arg(long, value_name = "TIME", value_parser = parse_moment, allow_hyphen_values = true,
           help_heading = "Time")]
@@ -241,12 +181,18 @@ pub struct DiffArgs {
     /// Which processes.
     #[command(flatten)]
     pub select: SelectArgs,
+    /// Compared with which.
+    #[command(flatten)]
+    pub against: AgainstArgs,
     /// On whose behalf.
     #[command(flatten)]
     pub behalf: BehalfArgs,
     /// Grouping and order.
     #[command(flatten)]
     pub shape: ShapeArgs,
+    /// Which page.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Layout of stacks.
     #[command(flatten)]
     pub stacks: StacksArgs,
@@ -254,14 +200,16 @@ pub struct DiffArgs {
 
 /// `flame`
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("compared").args(["from", "against"]).multiple(true))]
 pub struct FlameArgs {
-    /// Differential: colour by the change since this moment
+    /// Differential: colour by the change since this moment; with --against the moment of the other
+    /// target
     #[arg(long, value_name = "TIME", value_parser = parse_moment, allow_hyphen_values = true,
           conflicts_with_all = ["since", "at"], help_heading = "Time")]
     pub from: Option<Moment>,
     /// Differential: up to this moment (default: now)
     #[arg(long, value_name = "TIME", value_parser = parse_moment, allow_hyphen_values = true,
-          requires = "from", help_heading = "Time")]
+          requires = "compared", help_heading = "Time")]
     pub to: Option<Moment>,
     /// What stands at the root: the process, or the connection
     #[arg(long, value_enum, default_value_t)]
@@ -272,7 +220,7 @@ pub struct FlameArgs {
     /// Add memory that no stack owns: pre-existing, exec image, unattributed
     #[arg(long)]
     pub unattributed: bool,
-    /// Print folded stacks instead of drawing (with --from: before and after)
+    /// Print folded stacks instead of drawing (with --from or --against: both figures)
     #[arg(long)]
     pub folded: bool,
     /// File to write (default: standard output, if that is no terminal)
@@ -281,6 +229,9 @@ pub struct FlameArgs {
     /// Which processes.
     #[command(flatten)]
     pub select: SelectArgs,
+    /// Compared with which.
+    #[command(flatten)]
+    pub against: AgainstArgs,
     /// On whose behalf.
     #[command(flatten)]
     pub behalf: BehalfArgs,

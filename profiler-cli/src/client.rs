@@ -1,43 +1,59 @@
 //! The connection to an agent or a collector.
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{error::Error as _, fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use hyper_util::rt::TokioIo;
+use profiler_net::client::{self as net, Bearer, Channel, ConnectError, Settings, Target};
 use profiler_proto::v1::{
     DiffRequest, DiffResponse, GetStatusRequest, GetStatusResponse, ListConnectionsRequest,
-    ListConnectionsResponse, ListRangesRequest, ListRangesResponse, ListTargetsRequest,
+    ListConnectionsResponse, ListNodesRequest, ListNodesResponse, ListRangesRequest,
+    ListRangesResponse, ListSeriesRequest, ListSeriesResponse, ListTargetsRequest,
     ListTargetsResponse, TopRequest, TopResponse, query_client::QueryClient,
 };
 use tokio::net::UnixStream;
 use tonic::{
-    Code, Response, Status,
-    transport::{Channel, Endpoint as Transport},
+    Code, Response, Status, service::interceptor::InterceptedService,
+    transport::Endpoint as Transport,
 };
 use tower::service_fn;
 
-use crate::failure::{Failure, RUNNING, deepest};
+use crate::{
+    args::AccessArgs,
+    failure::{Failure, RUNNING, deepest, is_late},
+};
 
 const AGENT_SOCKET: &str = "/run/profiler/agent.sock";
 const AGENT_ADDRESS: &str = "127.0.0.1:7741";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Connections that are made to hear why one was closed.
+const RETRIES: u32 = 4;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// 10,000 rows of deep stacks with long names take tens of MiB; more than this is a fault.
 const LARGEST_RESPONSE: usize = 256 << 20;
 
+/// Where to ask, and how to be let in there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Where.
+    pub place: Place,
+    /// Certificates and token; a Unix socket needs none.
+    pub access: AccessArgs,
+}
+
 /// Where to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Endpoint {
+pub enum Place {
     /// The agent of this host: its socket if that can be used, else its port on loopback.
     Local,
-    /// `host:port`.
+    /// `http://HOST:PORT` or `https://HOST:PORT`.
     Tcp(String),
     /// A Unix socket.
     Unix(PathBuf),
 }
 
-const FORMS: &str = "allowed: http://HOST:PORT, HOST:PORT or unix:/PATH";
+const FORMS: &str = "allowed: https://HOST:PORT, http://HOST:PORT, HOST:PORT or unix:/PATH";
 
-impl FromStr for Endpoint {
+impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -52,31 +68,28 @@ impl FromStr for Endpoint {
                 Err(format!("the path of a socket starts with /; {FORMS}"))
             };
         }
-        if text.starts_with("https://") {
-            return Err(format!("this client does not speak TLS; {FORMS}"));
-        }
-        let authority = text.strip_prefix("http://").unwrap_or(text);
-        let authority = authority.strip_suffix('/').unwrap_or(authority);
-        let parsed = http_authority(authority).ok_or_else(|| format!("no endpoint; {FORMS}"))?;
-        Ok(Self::Tcp(parsed))
+        let url = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("http://{text}")
+        };
+        let target: Target = url.parse().map_err(|_| format!("no endpoint; {FORMS}"))?;
+        let scheme = if target.tls { "https" } else { "http" };
+        Ok(Self::Tcp(format!("{scheme}://{}", target.authority)))
     }
-}
-
-/// Host and port, both required.
-fn http_authority(text: &str) -> Option<String> {
-    let authority: tonic::codegen::http::uri::Authority = text.parse().ok()?;
-    let port = authority.port_u16()?;
-    if port == 0 || authority.host().is_empty() || text.contains('@') {
-        return None;
-    }
-    Some(authority.to_string())
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place.fmt(f)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local => f.write_str("the local agent"),
-            Self::Tcp(authority) => write!(f, "http://{authority}"),
+            Self::Tcp(url) => f.write_str(url),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -92,18 +105,23 @@ pub struct Client {
 impl Client {
     /// Connects, or says everything that was tried.
     pub async fn connect(endpoint: &Endpoint) -> Result<Self, Failure> {
-        let candidates = match endpoint {
-            Endpoint::Local => vec![
-                Endpoint::Unix(AGENT_SOCKET.into()),
-                Endpoint::Tcp(AGENT_ADDRESS.into()),
+        let candidates = match &endpoint.place {
+            Place::Local => vec![
+                Place::Unix(AGENT_SOCKET.into()),
+                Place::Tcp(format!("http://{AGENT_ADDRESS}")),
             ],
             named => vec![named.clone()],
         };
+        let settings = endpoint.settings();
         let mut tried = Vec::new();
         for candidate in candidates {
-            match channel(&candidate).await {
+            match channel(&candidate, &settings).await {
                 Ok(channel) => return Ok(Self::over(channel, &candidate)),
-                Err(error) => tried.push(format!("{candidate} ({error})")),
+                Err(ConnectError::Unreachable(reason)) => {
+                    tried.push(format!("{candidate} ({reason})"));
+                }
+                // Says itself what to do.
+                Err(error) => return Err(Failure::new(format!("{candidate}: {error}"))),
             }
         }
         Err(Failure::with_hint(
@@ -112,10 +130,10 @@ impl Client {
         ))
     }
 
-    fn over(channel: Channel, endpoint: &Endpoint) -> Self {
+    fn over(channel: Channel, place: &Place) -> Self {
         Self {
             query: QueryClient::new(channel).max_decoding_message_size(LARGEST_RESPONSE),
-            endpoint: endpoint.to_string(),
+            endpoint: place.to_string(),
         }
     }
 
@@ -127,7 +145,7 @@ impl Client {
     /// How the agent is.
     pub async fn status(&mut self) -> Result<GetStatusResponse, Failure> {
         let answer = self.query.get_status(GetStatusRequest {}).await;
-        self.checked(answer)
+        self.checked(answer).await
     }
 
     /// What is observed.
@@ -136,13 +154,13 @@ impl Client {
         request: ListTargetsRequest,
     ) -> Result<ListTargetsResponse, Failure> {
         let answer = self.query.list_targets(request).await;
-        self.checked(answer)
+        self.checked(answer).await
     }
 
     /// Growth at one moment.
     pub async fn top(&mut self, request: TopRequest) -> Result<TopResponse, Failure> {
         let answer = self.query.top(request).await;
-        self.checked(answer)
+        self.checked(answer).await
     }
 
     /// Growth at one moment on behalf of one connection; none where that is not known any more.
@@ -152,7 +170,7 @@ impl Client {
     ) -> Result<Option<TopResponse>, Failure> {
         match self.query.top(request).await {
             Err(status) if status.code() == Code::NotFound => Ok(None),
-            answer => self.checked(answer).map(Some),
+            answer => self.checked(answer).await.map(Some),
         }
     }
 
@@ -162,13 +180,28 @@ impl Client {
         request: ListConnectionsRequest,
     ) -> Result<ListConnectionsResponse, Failure> {
         let answer = self.query.list_connections(request).await;
-        self.checked(answer)
+        self.checked(answer).await
     }
 
     /// Growth between two moments.
     pub async fn diff(&mut self, request: DiffRequest) -> Result<DiffResponse, Failure> {
         let answer = self.query.diff(request).await;
-        self.checked(answer)
+        self.checked(answer).await
+    }
+
+    /// Memory over time.
+    pub async fn series(
+        &mut self,
+        request: ListSeriesRequest,
+    ) -> Result<ListSeriesResponse, Failure> {
+        let answer = self.query.list_series(request).await;
+        self.checked(answer).await
+    }
+
+    /// Nodes, and how far each has been heard of.
+    pub async fn nodes(&mut self, request: ListNodesRequest) -> Result<ListNodesResponse, Failure> {
+        let answer = self.query.list_nodes(request).await;
+        self.checked(answer).await
     }
 
     /// The ledger of one process.
@@ -177,49 +210,94 @@ impl Client {
         request: ListRangesRequest,
     ) -> Result<ListRangesResponse, Failure> {
         let answer = self.query.list_ranges(request).await;
-        self.checked(answer)
+        self.checked(answer).await
     }
 
-    fn checked<M>(&self, answer: Result<Response<M>, Status>) -> Result<M, Failure> {
-        match answer {
-            Ok(response) => Ok(response.into_inner()),
-            Err(status) => Err(Failure::from_status(&status, &self.endpoint)),
+    async fn checked<M>(&mut self, answer: Result<Response<M>, Status>) -> Result<M, Failure> {
+        let status = match answer {
+            Ok(response) => return Ok(response.into_inner()),
+            Err(status) => status,
+        };
+        let refusal = match net::refusal(&status) {
+            None if self.is_cut(&status) => self.asked_again().await,
+            refusal => refusal,
+        };
+        Err(match refusal {
+            Some(refusal) => Failure::new(format!("{}: {refusal}", self.endpoint)),
+            None => Failure::from_status(&status, &self.endpoint),
+        })
+    }
+
+    /// Whether a connection under TLS broke, as the transport says.
+    fn is_cut(&self, status: &Status) -> bool {
+        let broken = status.code() == Code::Cancelled || status.source().is_some();
+        broken && !is_late(status) && self.endpoint.starts_with("https:")
+    }
+
+    /// A server that refuses a certificate may close while the request is on its way; why is then
+    /// lost. One of the next connections tells.
+    async fn asked_again(&mut self) -> Option<ConnectError> {
+        for _ in 0..RETRIES {
+            let status = self.query.get_status(GetStatusRequest {}).await.err()?;
+            let refusal = net::refusal(&status);
+            if refusal.is_some() || !self.is_cut(&status) {
+                return refusal;
+            }
         }
+        None
     }
 }
 
-async fn channel(endpoint: &Endpoint) -> Result<Channel, String> {
-    let authority = match endpoint {
-        Endpoint::Tcp(authority) => authority.as_str(),
-        // A socket has no host, but HTTP/2 wants one.
-        _ => "localhost",
-    };
-    let transport = Transport::from_shared(format!("http://{authority}"))
-        .map_err(|error| error.to_string())?
+impl Endpoint {
+    /// For any place; that is filled in later.
+    fn settings(&self) -> Settings {
+        let access = self.access.clone();
+        let mut settings = Settings {
+            token_file: access.token_file,
+            insecure_token: access.insecure_token,
+            connect_timeout: CONNECT_TIMEOUT,
+            request_timeout: Some(REQUEST_TIMEOUT),
+            ..Settings::new("")
+        };
+        // The agent of this host is asked in clear text: what is set for others is none of its
+        // business.
+        if self.place != Place::Local {
+            settings.ca = access.tls_ca;
+            settings.cert = access.tls_cert;
+            settings.key = access.tls_key;
+            settings.server_name = access.tls_server_name;
+        }
+        settings
+    }
+}
+
+async fn channel(place: &Place, settings: &Settings) -> Result<Channel, ConnectError> {
+    match place {
+        Place::Tcp(url) => {
+            let settings = Settings {
+                endpoint: url.clone(),
+                ..settings.clone()
+            };
+            net::connect(&settings).await
+        }
+        Place::Unix(path) => over_socket(path.clone()).await,
+        Place::Local => Err(ConnectError::Settings("no single place".to_owned())),
+    }
+}
+
+async fn over_socket(path: PathBuf) -> Result<Channel, ConnectError> {
+    // A socket has no host, but HTTP/2 wants one.
+    let transport = Transport::from_static("http://localhost")
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT);
-    let connecting = async {
-        match endpoint {
-            Endpoint::Unix(path) => {
-                let path = path.clone();
-                let connector = service_fn(move |_| {
-                    let path = path.clone();
-                    async move { UnixStream::connect(path).await.map(TokioIo::new) }
-                });
-                transport.connect_with_connector(connector).await
-            }
-            _ => transport.connect().await,
-        }
-    };
-    // The transport's own limit leaves out the lookup of a host name.
-    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(Ok(channel)) => Ok(channel),
-        Ok(Err(error)) => Err(deepest(&error, &error.to_string())),
-        Err(_) => Err(format!(
-            "no connection within {} s",
-            CONNECT_TIMEOUT.as_secs()
-        )),
-    }
+    let connector = service_fn(move |_| {
+        let path = path.clone();
+        async move { UnixStream::connect(path).await.map(TokioIo::new) }
+    });
+    let channel = transport.connect_with_connector(connector).await;
+    let channel =
+        channel.map_err(|error| ConnectError::Unreachable(deepest(&error, &error.to_string())))?;
+    Ok(InterceptedService::new(channel, Bearer::none()))
 }
 
 #[cfg(test)]
@@ -227,14 +305,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endpoints_in_their_three_forms() {
-        let tcp = |text: &str| Ok(Endpoint::Tcp(text.into()));
-        assert_eq!("".parse(), Ok(Endpoint::Local));
-        assert_eq!("http://node-1:7741".parse(), tcp("node-1:7741"));
-        assert_eq!("http://node-1:7741/".parse(), tcp("node-1:7741"));
-        assert_eq!("127.0.0.1:1".parse(), tcp("127.0.0.1:1"));
-        assert_eq!("[::1]:7741".parse(), tcp("[::1]:7741"));
-        let socket = Ok(Endpoint::Unix("/run/a.sock".into()));
+    fn endpoints_in_their_forms() {
+        let tcp = |text: &str| Ok(Place::Tcp(text.into()));
+        assert_eq!("".parse(), Ok(Place::Local));
+        assert_eq!("http://node-1:7741".parse(), tcp("http://node-1:7741"));
+        assert_eq!("http://node-1:7741/".parse(), tcp("http://node-1:7741"));
+        assert_eq!("https://[::1]:7751/".parse(), tcp("https://[::1]:7751"));
+        assert_eq!("127.0.0.1:1".parse(), tcp("http://127.0.0.1:1"));
+        assert_eq!("[::1]:7741".parse(), tcp("http://[::1]:7741"));
+        let socket = Ok(Place::Unix("/run/a.sock".into()));
         assert_eq!("unix:/run/a.sock".parse(), socket);
         assert_eq!("unix:///run/a.sock".parse(), socket);
     }
@@ -244,13 +323,15 @@ mod tests {
         for text in [
             "node-1",
             "unix:agent.sock",
-            "https://a:1",
+            "https://a",
+            "ftp://a:1",
+            "http://a:1/x",
             "a:b",
             ":7741",
             "u@h:1",
             "h:0",
         ] {
-            let error = text.parse::<Endpoint>().unwrap_err();
+            let error = text.parse::<Place>().unwrap_err();
             assert!(error.contains("allowed:"), "{text}: {error}");
         }
     }

@@ -61,7 +61,7 @@ impl Failure {
             Code::NotFound => (
                 format!("not found: {said}"),
                 "`profiler targets` lists what is observed (`--exited` adds what has ended), \
-                 `profiler connections` its connections"
+                 `profiler connections` its connections, `profiler nodes` nodes"
                     .into(),
             ),
             // The transport says so of an answer beyond the limit of either side.
@@ -82,20 +82,25 @@ impl Failure {
                 "`profiler status` shows its state".into(),
             ),
             Code::ResourceExhausted => (
-                format!("{endpoint} is busy: {said}"),
-                "ask again in a moment".into(),
+                format!("{endpoint} does not take that on: {said}"),
+                "ask for less (fewer targets, a shorter time), or again in a moment".into(),
             ),
             Code::PermissionDenied | Code::Unauthenticated => (
                 format!("{endpoint} did not let this client in: {said}"),
-                "ask with the rights that its listener wants".into(),
+                "--token-file FILE, or --tls-cert and --tls-key, say who you are".into(),
+            ),
+            // Servers that never heard of a method have nothing to say of it, or just that.
+            Code::Unimplemented if said.is_empty() || said.starts_with("unknown ") => (
+                format!("{endpoint} does not know this request"),
+                "this agent or collector is older than the client: update it, or ask one that is as \
+                 new"
+                    .into(),
             ),
             Code::Unimplemented => (
                 format!("{endpoint} does not serve this request: {said}"),
-                "is it an agent or a collector, and as new as this client?".into(),
+                "`profiler --endpoint ADDRESS` asks another one".into(),
             ),
-            Code::DeadlineExceeded => late(endpoint, &said),
-            // The transport's own time limit comes as this code.
-            Code::Cancelled if said == "Timeout expired" => late(endpoint, &said),
+            _ if is_late(status) => late(endpoint, &said),
             Code::Cancelled => (
                 format!("{endpoint} closed the connection before it answered: {said}"),
                 "does an agent or a collector listen there, over gRPC, and does it still run?"
@@ -114,7 +119,7 @@ impl Failure {
             ),
             code => (
                 format!("{endpoint} reports an error ({code:?}): {said}"),
-                "the log of the agent has more".to_owned(),
+                "its log has more".to_owned(),
             ),
         };
         Self::with_hint(message, hint)
@@ -128,6 +133,18 @@ impl Failure {
                 eprintln!("error: {self}");
                 exit::ERROR
             }
+        }
+    }
+}
+
+impl From<profiler_formats::Error> for Failure {
+    fn from(error: profiler_formats::Error) -> Self {
+        match error {
+            profiler_formats::Error::NoGrowth => Self::with_hint(
+                error.to_string(),
+                "`profiler targets` lists what is observed",
+            ),
+            other => Self::new(other.to_string()),
         }
     }
 }
@@ -148,6 +165,15 @@ impl fmt::Display for Failure {
 }
 
 impl Error for Failure {}
+
+/// Whether no answer came in time. The transport's own time limit comes as another code.
+pub fn is_late(status: &Status) -> bool {
+    match status.code() {
+        Code::DeadlineExceeded => true,
+        Code::Cancelled => status.message() == "Timeout expired",
+        _ => false,
+    }
+}
 
 fn late(endpoint: &str, said: &str) -> (String, String) {
     (
@@ -197,7 +223,11 @@ mod tests {
             (Status::resource_exhausted("32 questions"), "in a moment"),
             (Status::invalid_argument("limit"), "refused: limit"),
             (Status::unavailable("x"), "cargo xtask run"),
-            (Status::unimplemented(""), "as new as this client"),
+            (Status::unimplemented(""), "older than the client"),
+            (
+                Status::unimplemented("ledgers stay on the agents"),
+                "serve this request: ledgers stay on the agents\n  `profiler --endpoint",
+            ),
             (Status::cancelled("Timeout expired"), "no answer in time"),
             (
                 Status::cancelled("operation was canceled"),

@@ -1,24 +1,19 @@
 //! The client: asks an agent or a collector over `profiler.v1.Query` and shows the answer.
 //!
-//! Data flows one way: `args` become a request, `client` brings the response, `render`,
-//! `folded`, `pprof` and `json` turn it into text or bytes, `screen` puts them out. Everything
-//! in between takes values and returns values.
+//! Data flows one way: `args` become a request, `client` brings the response, `render` and the
+//! crate `profiler-formats` turn it into text or bytes, `screen` puts them out. Everything in
+//! between takes values and returns values.
 
 #![forbid(unsafe_code)]
 
 pub mod args;
 pub mod client;
 pub mod failure;
-pub mod flame;
-pub mod folded;
-pub mod json;
-pub mod pprof;
 pub mod render;
 pub mod screen;
 pub mod table;
 pub mod text;
 pub mod time;
-pub mod units;
 pub mod watch;
 
 mod verbs;
@@ -26,6 +21,7 @@ mod verbs;
 use std::ffi::OsString;
 
 use clap::Parser as _;
+pub use profiler_formats::units;
 
 use crate::{args::Cli, failure::exit, screen::Screen};
 

@@ -41,6 +41,17 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// Puts a column of names before the one with this title; without such a one at the end.
+    pub fn insert(&mut self, before: &str, title: &'static str, cells: Vec<String>) {
+        let at = self.titles.iter().position(|(one, _)| *one == before);
+        let at = at.unwrap_or(self.titles.len());
+        self.titles.insert(at, (title, Align::Left));
+        let cells = cells.into_iter().chain(std::iter::repeat_with(String::new));
+        for (row, cell) in self.rows.iter_mut().zip(cells) {
+            row.insert(at, cell);
+        }
+    }
+
     /// Leaves out columns with these titles, in this order, until the rest fit. Returns what was
     /// left out.
     pub fn leave_out(&mut self, titles: &[&'static str], look: Look) -> Vec<&'static str> {
@@ -78,6 +89,19 @@ impl Table {
     fn natural(&self, at: usize) -> usize {
         let cells = self.rows.iter().map(|row| columns(&row[at]));
         cells.max().unwrap_or(0).max(columns(self.titles[at].0))
+    }
+
+    /// The table as lines, without the columns of these titles that there is no room for; what was
+    /// left out is told below.
+    pub fn render_fitting(mut self, titles: &[&'static str], look: Look) -> String {
+        let left_out = self.leave_out(titles, look);
+        let mut text = self.render(look);
+        if !left_out.is_empty() {
+            let titles = left_out.join(", ");
+            let told = format!("no room for {titles}: --no-truncate shows them");
+            text.push_str(&format!("{}\n", look.dim(&told)));
+        }
+        text
     }
 
     /// The table as lines.
@@ -155,6 +179,18 @@ mod tests {
         );
         let narrow = table().render(Look::plain(Some(1)));
         assert!(narrow.contains("12345  b"), "{narrow}");
+    }
+
+    #[test]
+    fn a_column_can_be_put_between_others() {
+        let mut table = table();
+        table.insert("NAME", "NODE", vec!["n1".into()]);
+        table.insert("none", "END", vec!["x".into(), "y".into(), "z".into()]);
+        let expected = "  PID  NODE  NAME                END
+    7  n1    a-rather-long-name  x
+12345        b                   y
+";
+        assert_eq!(table.render(Look::plain(None)), expected);
     }
 
     #[test]

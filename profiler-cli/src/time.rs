@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Days, Local, NaiveTime, TimeDelta, TimeZone, Utc};
 use pbjson_types::Timestamp;
+pub use profiler_formats::time::seconds_between;
 
 /// What `--since`, `--at`, `--from` and `--to` understand.
 pub const ALLOWED: &str = "allowed: a span ago (10m, 1h30m, -45s), a time of day (14:05, \
@@ -19,6 +20,11 @@ impl Moment {
     pub fn to_wire(self) -> Timestamp {
         Timestamp::from(self.0)
     }
+}
+
+/// This moment, as the wire carries it.
+pub fn now() -> Timestamp {
+    Timestamp::from(Utc::now())
 }
 
 /// Timers overflow on spans beyond any use.
@@ -135,23 +141,6 @@ pub fn shown(moment: Option<&Timestamp>) -> String {
     local.format(format).to_string()
 }
 
-/// Nanoseconds since 1970; 0 where there is no moment.
-pub fn nanos(moment: Option<&Timestamp>) -> i64 {
-    moment.map_or(0, |moment| {
-        let seconds = moment.seconds.saturating_mul(1_000_000_000);
-        seconds.saturating_add(moment.nanos.into())
-    })
-}
-
-/// Seconds from one moment to a later one; 0 where one is missing or they are the wrong way round.
-pub fn seconds_between(from: Option<&Timestamp>, to: Option<&Timestamp>) -> f64 {
-    let (Some(_), Some(_)) = (from, to) else {
-        return 0.0;
-    };
-    let apart = nanos(to).saturating_sub(nanos(from));
-    Duration::from_nanos(u64::try_from(apart).unwrap_or(0)).as_secs_f64()
-}
-
 #[cfg(test)]
 mod tests {
     use chrono::FixedOffset;
@@ -214,20 +203,6 @@ mod tests {
                 .unwrap_err()
                 .contains("longer ago")
         );
-    }
-
-    #[test]
-    fn time_between_moments_is_never_negative() {
-        let at = |seconds, nanos| Timestamp { seconds, nanos };
-        let (early, late) = (at(10, 500_000_000), at(12, 0));
-        assert!((seconds_between(Some(&early), Some(&late)) - 1.5).abs() < 1e-9);
-        for (from, to) in [
-            (Some(&late), Some(&early)),
-            (None, Some(&late)),
-            (Some(&late), None),
-        ] {
-            assert!(seconds_between(from, to).abs() < 1e-9, "{from:?} {to:?}");
-        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Each verb of the client, as a process, against a server with canned answers.
 
+mod access;
 mod common;
 mod connections;
+mod fleet;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -99,6 +101,8 @@ fn json_is_the_response_and_nothing_else() {
         "diff --from 5m",
         "ranges --pid 1",
         "export",
+        "nodes",
+        "series",
     ] {
         let text = fake.run(&format!("{verb} --format json")).text();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -241,6 +245,8 @@ fn wrong_usage_is_an_error_like_any_other() {
         "watch",
         "export",
         "ranges",
+        "nodes",
+        "series",
     ] {
         assert!(run(&[verb, "--help"]).text().contains("Examples"), "{verb}");
     }

@@ -57,6 +57,7 @@ fn targets(client: &mut Client, selector: Selector, include_exited: bool) -> Res
         selector: Some(selector),
         include_exited,
         limit: 0,
+        ..ListTargetsRequest::default()
     };
     match client.targets(request) {
         Ok(answer) => Ok(answer.targets),

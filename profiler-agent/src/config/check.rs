@@ -1,6 +1,5 @@
 //! Ranges and forms that single settings have to keep.
 
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,23 +10,6 @@ use super::{Config, ConfigError, GIB, KIB, Setting};
 pub(super) fn default_socket(config: &Config) -> String {
     let path = config.socket.as_deref().unwrap_or(Path::new(""));
     path.display().to_string()
-}
-
-pub(super) fn listen_address(
-    setting: &Setting<Address>,
-    insecure: bool,
-) -> Result<Option<SocketAddr>, ConfigError> {
-    let Address(Some(address)) = setting.value else {
-        return Ok(None);
-    };
-    if address.ip().to_canonical().is_loopback() || insecure {
-        return Ok(Some(address));
-    }
-    Err(setting.refuse(format!(
-        "{address} is not a loopback address, and this version has no TLS: names of functions, \
-         files and processes would leave the host unprotected. Use 127.0.0.1 or [::1], or accept \
-         that with --insecure-listen (insecure_listen = true)"
-    )))
 }
 
 pub(super) fn socket_path(setting: &Setting<String>) -> Result<Option<PathBuf>, ConfigError> {

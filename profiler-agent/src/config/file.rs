@@ -1,5 +1,6 @@
 //! The file: TOML, every key optional, no others.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -58,6 +59,10 @@ pub enum Plan {
 pub(super) struct RawFile {
     pub(super) listen: Option<Spanned<Address>>,
     pub(super) insecure_listen: Option<Spanned<bool>>,
+    pub(super) tls_cert: Option<Spanned<PathBuf>>,
+    pub(super) tls_key: Option<Spanned<PathBuf>>,
+    pub(super) tls_client_ca: Option<Spanned<PathBuf>>,
+    pub(super) token_file: Option<Spanned<PathBuf>>,
     pub(super) socket: Option<Spanned<String>>,
     pub(super) log: Option<Spanned<LogLevel>>,
     pub(super) plan: Option<Spanned<Plan>>,
@@ -69,6 +74,17 @@ pub(super) struct RawFile {
     pub(super) history_fine: Option<Spanned<Span>>,
     pub(super) history_coarse: Option<Spanned<Span>>,
     pub(super) history_budget: Option<Spanned<Size>>,
+    pub(super) node: Option<Spanned<String>>,
+    pub(super) labels: Option<Spanned<BTreeMap<String, String>>>,
+    pub(super) collectors: Option<Spanned<Vec<String>>>,
+    pub(super) insecure_collector: Option<Spanned<bool>>,
+    pub(super) collector_ca: Option<Spanned<PathBuf>>,
+    pub(super) collector_cert: Option<Spanned<PathBuf>>,
+    pub(super) collector_key: Option<Spanned<PathBuf>>,
+    pub(super) collector_token_file: Option<Spanned<PathBuf>>,
+    pub(super) spool: Option<Spanned<PathBuf>>,
+    pub(super) spool_bytes: Option<Spanned<Size>>,
+    pub(super) spool_age: Option<Spanned<Span>>,
     #[serde(default)]
     pub(super) filter: RawFilter,
 }

@@ -86,21 +86,22 @@ fn split(text: &str) -> Vec<String> {
 }
 
 /// The flag's name, the key in the file, and what the flag gave.
-type ListFlag<T> = (&'static str, &'static str, Vec<T>);
+pub(super) type ListFlag<T> = (&'static str, &'static str, Vec<T>);
 
 /// A list given by flags takes the place of the file's.
-fn rules(layers: &Layers, flags: RulesFlags, raw: RawRules) -> Result<Rules, ConfigError> {
-    fn list<T>(
-        layers: &Layers,
-        (flag, key, given): ListFlag<T>,
-        file: Option<Spanned<Vec<T>>>,
-    ) -> Setting<Vec<T>> {
-        if given.is_empty() {
-            layers.pick(key, None, file, Vec::new())
-        } else {
-            layers.pick(flag, Some(given), None, Vec::new())
-        }
+pub(super) fn list<T>(
+    layers: &Layers,
+    (flag, key, given): ListFlag<T>,
+    file: Option<Spanned<Vec<T>>>,
+) -> Setting<Vec<T>> {
+    if given.is_empty() {
+        layers.pick(key, None, file, Vec::new())
+    } else {
+        layers.pick(flag, Some(given), None, Vec::new())
     }
+}
+
+fn rules(layers: &Layers, flags: RulesFlags, raw: RawRules) -> Result<Rules, ConfigError> {
     let containers = list(layers, flags.containers, raw.containers);
     let cgroups = list(layers, flags.cgroups, raw.cgroups);
     let processes = list(layers, flags.processes, raw.processes);

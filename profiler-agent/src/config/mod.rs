@@ -1,25 +1,29 @@
 //! Settings: flags over environment over file over defaults, checked once into one value.
 
+mod access;
 mod check;
+mod collector;
 mod file;
 mod lists;
+mod node;
 mod options;
 mod values;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
 
+pub use collector::{Collectors, Endpoint};
 pub use file::{LogLevel, Plan};
 pub use options::{Args, Command, Options};
-pub use values::{Address, Size, Span, ValueError};
+pub use values::{Address, Label, Size, Span, ValueError};
 
+use crate::export::Access;
 use crate::filter::FilterSpec;
-use check::{
-    any_listener, bytes, captures, default_socket, listen_address, ring_size, socket_path, time,
-};
+use check::{any_listener, bytes, captures, default_socket, ring_size, socket_path, time};
 use file::Document;
 
 /// The file that is read when none is named.
@@ -38,6 +42,8 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// `listen` may be another address than loopback.
     pub insecure_listen: bool,
+    /// Who may ask on `listen`.
+    pub access: Access,
     /// Unix socket for the same.
     pub socket: Option<PathBuf>,
     /// Level of the log.
@@ -60,6 +66,12 @@ pub struct Config {
     pub history_coarse: Duration,
     /// Most bytes of memory that the history takes.
     pub history_budget: u64,
+    /// The node's name in answers; none: the host's.
+    pub node: Option<String>,
+    /// What the operator says of the node.
+    pub labels: BTreeMap<String, String>,
+    /// Where snapshots are streamed to.
+    pub collectors: Collectors,
     /// Which processes are observed.
     pub filter: FilterSpec,
     /// The file that was read, if one was.
@@ -71,6 +83,7 @@ impl Default for Config {
         Self {
             listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 7741))),
             insecure_listen: false,
+            access: Access::default(),
             socket: Some(PathBuf::from("/run/profiler/agent.sock")),
             log: LogLevel::Info,
             plan: Plan::Auto,
@@ -82,6 +95,9 @@ impl Default for Config {
             history_fine: Duration::from_secs(15 * 60),
             history_coarse: Duration::from_secs(6 * 3600),
             history_budget: 64 * MIB,
+            node: None,
+            labels: BTreeMap::new(),
+            collectors: Collectors::default(),
             filter: FilterSpec::default(),
             file: None,
         }
@@ -200,6 +216,7 @@ impl Config {
         let listen = pick!(listen, Address(d.listen));
         let socket = pick!(socket, default_socket(&d));
         any_listener(&listen, &socket)?;
+        let (address, access) = access::access(&layers, options, &listen, insecure_listen)?;
         let event_ring = pick!(event_ring, Size(d.event_ring.into()));
         let capture_ring = pick!(capture_ring, Size(d.capture_ring.into()));
         let interval = pick!(capture_interval, Size(d.capture_interval));
@@ -208,8 +225,9 @@ impl Config {
         let coarse = pick!(history_coarse, Span(d.history_coarse));
         let history = pick!(history_budget, Size(d.history_budget));
         Ok(Self {
-            listen: listen_address(&listen, insecure_listen)?,
+            listen: address,
             insecure_listen,
+            access,
             socket: socket_path(&socket)?,
             log: pick!(log, d.log).value,
             plan: pick!(plan, d.plan).value,
@@ -221,6 +239,9 @@ impl Config {
             history_fine: time(&fine, 60..=86_400)?,
             history_coarse: time(&coarse, 60..=30 * 86_400)?,
             history_budget: bytes(&history, MIB..=16 * GIB)?,
+            node: node::name(&layers, options)?,
+            labels: node::labels(&layers, options)?,
+            collectors: collector::collectors(&layers, options)?,
             filter: lists::filter(&layers, options)?,
             file,
         })

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
 use super::file::{LogLevel, Plan};
-use super::values::{Address, Size, Span};
+use super::values::{Address, Label, Size, Span};
 
 /// Watches the memory of every process and container of this host from the kernel.
 #[derive(Clone, Debug, Default, clap::Parser)]
@@ -41,12 +43,24 @@ pub struct Options {
     /// Configuration file [default: /etc/profiler/agent.toml, if it is there]
     #[arg(long, env = "PROFILER_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Address for queries, loopback only, "" for none [default: 127.0.0.1:7741]
+    /// Address for queries, "" for none; loopback, or with TLS [default: 127.0.0.1:7741]
     #[arg(long, env = "PROFILER_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<Address>,
-    /// Allow --listen on other addresses: anyone who reaches the port reads everything, unencrypted
+    /// Allow --listen elsewhere without TLS, certificates and tokens: whoever reaches it reads all
     #[arg(long, env = "PROFILER_INSECURE_LISTEN")]
     pub insecure_listen: bool,
+    /// Certificate (PEM, with its chain) for --listen, which then speaks TLS [default: none]
+    #[arg(long, env = "PROFILER_TLS_CERT", value_name = "FILE", value_parser = file())]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of --tls-cert (PEM)
+    #[arg(long, env = "PROFILER_TLS_KEY", value_name = "FILE", value_parser = file())]
+    pub tls_key: Option<PathBuf>,
+    /// CA of client certificates (PEM): those who ask need one, or a token [default: none]
+    #[arg(long, env = "PROFILER_TLS_CLIENT_CA", value_name = "FILE", value_parser = file())]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Bearer tokens, one a line: those who ask over TCP need one [default: none]
+    #[arg(long, env = "PROFILER_TOKEN_FILE", value_name = "FILE", value_parser = file())]
+    pub token_file: Option<PathBuf>,
     /// Unix socket for queries, "" for none [default: /run/profiler/agent.sock]
     #[arg(long, env = "PROFILER_SOCKET", value_name = "PATH")]
     pub socket: Option<String>,
@@ -80,6 +94,49 @@ pub struct Options {
     /// Most memory that the history takes [default: 64MiB]
     #[arg(long, env = "PROFILER_HISTORY_BUDGET", value_name = "SIZE")]
     pub history_budget: Option<Size>,
+    /// Name of this node in answers [default: the host's name]
+    #[arg(long, env = "PROFILER_NODE", value_name = "NAME")]
+    pub node: Option<String>,
+    /// What to say of this node besides, for example zone=eu-1 (repeatable)
+    #[arg(
+        long,
+        env = "PROFILER_LABEL",
+        value_delimiter = ',',
+        value_name = "KEY=VALUE"
+    )]
+    pub label: Vec<Label>,
+    /// Collector to stream to, http:// or https://; the others are tried in turn (repeatable)
+    #[arg(
+        long,
+        env = "PROFILER_COLLECTOR",
+        value_delimiter = ',',
+        value_name = "URL"
+    )]
+    pub collector: Vec<String>,
+    /// Allow http:// to other hosts: anyone on the way reads everything that is sent
+    #[arg(long, env = "PROFILER_INSECURE_COLLECTOR")]
+    pub insecure_collector: bool,
+    /// Certificates (PEM) that collectors are checked against [default: the host's]
+    #[arg(long, env = "PROFILER_COLLECTOR_CA", value_name = "FILE")]
+    pub collector_ca: Option<PathBuf>,
+    /// Certificate (PEM) that this agent shows to collectors
+    #[arg(long, env = "PROFILER_COLLECTOR_CERT", value_name = "FILE")]
+    pub collector_cert: Option<PathBuf>,
+    /// Key (PEM) of that certificate
+    #[arg(long, env = "PROFILER_COLLECTOR_KEY", value_name = "FILE")]
+    pub collector_key: Option<PathBuf>,
+    /// File with the bearer token that this agent shows to collectors
+    #[arg(long, env = "PROFILER_COLLECTOR_TOKEN_FILE", value_name = "FILE")]
+    pub collector_token_file: Option<PathBuf>,
+    /// Directory for what no collector has yet [default: /var/lib/profiler/spool]
+    #[arg(long, env = "PROFILER_SPOOL", value_name = "DIRECTORY")]
+    pub spool: Option<PathBuf>,
+    /// Most bytes on disk for it [default: 256MiB]
+    #[arg(long, env = "PROFILER_SPOOL_BYTES", value_name = "SIZE")]
+    pub spool_bytes: Option<Size>,
+    /// For how long it is kept [default: 24h]
+    #[arg(long, env = "PROFILER_SPOOL_AGE", value_name = "TIME")]
+    pub spool_age: Option<Span>,
     /// Observe these containers only: prefix of an id, or "host" (repeatable)
     #[arg(
         long,
@@ -124,4 +181,9 @@ pub struct Options {
         value_name = "PID"
     )]
     pub exclude_pid: Vec<u32>,
+}
+
+/// A path, or "" for none: without this, what the file says could not be taken back.
+fn file() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }

@@ -1,3 +1,5 @@
+mod collector;
+
 use clap::Parser as _;
 
 use super::*;
@@ -34,7 +36,7 @@ fn the_documented_file_names_every_key() {
     // An unknown key lists those that there are.
     let known = refusal("x = 1", &[]);
     let keys: Vec<&str> = known.split('`').skip(3).step_by(2).collect();
-    assert_eq!(keys.len(), 14, "{known}");
+    assert_eq!(keys.len(), 29, "{known}");
     for key in keys {
         let written = DEFAULT_TOML.contains(&format!("\n{key} = "))
             || DEFAULT_TOML.contains(&format!("\n[{key}."));
@@ -199,7 +201,7 @@ fn bad_filters_name_their_list() {
 }
 
 #[test]
-fn other_addresses_than_loopback_need_the_flag() {
+fn other_addresses_than_loopback_need_tls_or_the_flag() {
     for address in [
         "127.0.0.1:0",
         "127.9.9.9:1",
@@ -208,19 +210,85 @@ fn other_addresses_than_loopback_need_the_flag() {
     ] {
         assert!(load("", &["--listen", address]).is_ok(), "{address}");
     }
-    let refused = "0.0.0.0:7741 is not a loopback address, and this version has no TLS: names of \
-                   functions, files and processes would leave the host unprotected. Use 127.0.0.1 \
-                   or [::1], or accept that with --insecure-listen (insecure_listen = true)";
-    assert_eq!(
-        refusal("listen = \"0.0.0.0:7741\"", &[]),
-        format!("/etc/profiler/agent.toml:1: listen: {refused}")
+    let refused = "listen: 0.0.0.0:7741 is not a loopback address, and without TLS ";
+    let file = refusal("listen = \"0.0.0.0:7741\"", &[]);
+    assert!(
+        file.starts_with(&format!("/etc/profiler/agent.toml:1: {refused}")),
+        "{file}"
     );
-    assert_eq!(
-        refusal("", &["--listen", "0.0.0.0:7741"]),
-        format!("--listen or PROFILER_LISTEN: listen: {refused}")
+    let flag = refusal("", &["--listen", "0.0.0.0:7741"]);
+    assert!(
+        flag.starts_with(&format!("--listen or PROFILER_LISTEN: {refused}")),
+        "{flag}"
     );
     assert!(load("listen = \"0.0.0.0:7741\"\ninsecure_listen = true", &[]).is_ok());
     assert!(load("", &["--listen", "[::]:7741", "--insecure-listen"]).is_ok());
+}
+
+#[test]
+fn with_tls_and_tokens_any_address_will_do() {
+    let directory = std::env::temp_dir().join(format!("profiler-config-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(directory.join("crt"), made.cert.pem()).unwrap();
+    std::fs::write(directory.join("key"), made.signing_key.serialize_pem()).unwrap();
+    let text = format!(
+        "listen = \"0.0.0.0:7741\"\ntls_cert = \"{0}/crt\"\ntls_key = \"{0}/key\"\n",
+        directory.display()
+    );
+    let tokens = directory.join("tokens");
+    std::fs::write(&tokens, "0123456789abcdef").unwrap();
+    let token_file = ["--token-file", tokens.to_str().unwrap()];
+    let config = load(&text, &token_file);
+    let strangers = load(&text, &[]);
+    let without = load(&text, &["--tls-cert", "", "--tls-key", ""]);
+    let swapped = ["--tls-key", &format!("{}/crt", directory.display())];
+    let swapped = load(&text, &[token_file, swapped].concat());
+    std::fs::remove_dir_all(&directory).unwrap();
+    let tls = config.unwrap().access.tls.unwrap();
+    assert_eq!(tls.key, directory.join("key"));
+    let without = without.unwrap_err().to_string();
+    assert!(without.contains("without TLS"), "{without}");
+    let strangers = strangers.unwrap_err().to_string();
+    assert!(
+        strangers.contains("whoever reaches it could ask"),
+        "{strangers}"
+    );
+    let swapped = swapped.unwrap_err().to_string();
+    assert!(swapped.contains("holds no private key"), "{swapped}");
+}
+
+#[test]
+fn certificates_and_tokens_are_checked_with_the_settings() {
+    for (text, part) in [
+        (
+            "\ntls_cert = \"/a\"",
+            "agent.toml:2: tls_cert: tls_key is needed with it",
+        ),
+        (
+            "tls_key = \"/a\"",
+            "agent.toml:1: tls_key: tls_cert is needed with it",
+        ),
+        (
+            "tls_client_ca = \"/a\"",
+            "tls_client_ca: tls_cert and tls_key are needed",
+        ),
+        (
+            "tls_key = \"/a\"\ntls_cert = \"/nonexistent\"",
+            "agent.toml:2: tls_cert: /nonexistent: cannot be read",
+        ),
+        (
+            "token_file = \"/nonexistent\"",
+            "token_file: /nonexistent: cannot be read",
+        ),
+        (
+            "token_file = \"/dev/null\"",
+            "token_file: /dev/null: holds no token",
+        ),
+    ] {
+        let error = refusal(text, &[]);
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 #[test]

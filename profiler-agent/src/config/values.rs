@@ -17,6 +17,31 @@ pub struct ValueError(pub String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address(pub Option<SocketAddr>);
 
+/// What an operator says of a node: `zone=eu-1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// In front of the first `=`.
+    pub key: String,
+    /// Behind it.
+    pub value: String,
+}
+
+impl FromStr for Label {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (key, value) = text.split_once('=').ok_or_else(|| {
+            ValueError(format!(
+                "{text:?} is no label: write a key and a value, such as zone=eu-1"
+            ))
+        })?;
+        Ok(Self {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        })
+    }
+}
+
 /// A number of bytes: `4096`, `64KiB`, `8 MiB`, `1.5GiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);

@@ -1,12 +1,9 @@
 //! A checked entry of the kernel's table of sockets.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use profiler_common::socket as abi;
+pub use profiler_query::model::{Address, Endpoint, Traffic};
 
 use crate::ids::BootTime;
 
@@ -66,82 +63,6 @@ pub enum End {
     Exit,
     /// The other side did not answer any more.
     Timeout,
-}
-
-/// One end of a connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Endpoint {
-    /// None, as the peer of a UDP socket that was not connected.
-    #[default]
-    None,
-    /// An IP address and port.
-    Ip(SocketAddr),
-    /// The path of a Unix socket; an abstract one begins with `@`. Cut to 64 bytes.
-    Path(Arc<str>),
-}
-
-impl Endpoint {
-    /// The port; 0 where there is none.
-    pub fn port(&self) -> u16 {
-        match self {
-            Self::Ip(address) => address.port(),
-            _ => 0,
-        }
-    }
-
-    /// Without the port.
-    pub fn address(&self) -> Address {
-        match self {
-            Self::None => Address::None,
-            Self::Ip(address) => Address::Ip(address.ip()),
-            Self::Path(path) => Address::Path(Arc::clone(path)),
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => Ok(()),
-            Self::Ip(address) => address.fmt(out),
-            Self::Path(path) => write!(out, "unix:{path}"),
-        }
-    }
-}
-
-/// An [`Endpoint`] without its port.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Address {
-    /// None.
-    #[default]
-    None,
-    /// An IP address.
-    Ip(IpAddr),
-    /// The path of a Unix socket.
-    Path(Arc<str>),
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => Ok(()),
-            Self::Ip(address) => address.fmt(out),
-            Self::Path(path) => write!(out, "unix:{path}"),
-        }
-    }
-}
-
-/// Bytes and calls through a socket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Bytes received.
-    pub received_bytes: u64,
-    /// Calls that received.
-    pub received_calls: u64,
-    /// Bytes sent.
-    pub sent_bytes: u64,
-    /// Calls that sent.
-    pub sent_calls: u64,
 }
 
 /// A socket as the kernel side knows it.

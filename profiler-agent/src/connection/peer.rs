@@ -4,11 +4,8 @@ use super::{
     facts::{Address, Kind, Role, Traffic},
     record::Connection,
 };
+pub use crate::ids::PeerId;
 use crate::ids::ProcessHandle;
-
-/// A row of totals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PeerId(pub u32);
 
 /// What folded connections have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -4,11 +4,11 @@ use std::{collections::HashSet, fs};
 
 use profiler_common::counter::{self, COUNTERS};
 use profiler_proto::v1;
+use profiler_query::answer::{self, Selection, Whole};
 
-use super::selector::Selection;
 use crate::{
     ids::BootTime,
-    profile::{HistoryStatus, Snapshot, TargetState},
+    profile::{HistoryStatus, Snapshot},
 };
 
 /// The kernel is asked for its own figures of at most so many processes in one answer.
@@ -87,69 +87,27 @@ pub(super) struct Basis<'a> {
 
 impl Basis<'_> {
     pub(super) fn account(&self, selection: &Selection) -> v1::Accounting {
-        let mut accounting = v1::Accounting {
-            capture_interval_bytes: self.facts.capture_interval,
-            ..v1::Accounting::default()
-        };
-        let lost = self.add_processes(selection, &mut accounting);
-        self.add_rows(selection, &mut accounting);
-        if selection.is_all() {
-            accounting.events_seen = self.facts.counter(counter::EVENTS_SENT);
-            accounting.captures_seen = self.facts.counter(counter::CAPTURES_SENT);
-            accounting.stacks_complete = self.facts.stacks_complete;
-            accounting.stacks_truncated = self.facts.stacks_truncated;
-        }
-        accounting.losses = self.losses(selection, lost);
-        if accounting.ledger_committed_bytes > 0 {
-            accounting.unattributed_share =
-                accounting.unattributed_bytes as f64 / accounting.ledger_committed_bytes as f64;
-        }
+        let whole = self.whole();
+        let mut accounting = answer::account(self.snapshot, selection, &whole, self.is_now);
         if self.is_now {
             accounting.kernel_committed_bytes = self.ask_kernel(selection);
         }
         accounting
     }
 
-    /// Adds what is exact; returns the operations that the selected processes lost.
-    fn add_processes(&self, selection: &Selection, accounting: &mut v1::Accounting) -> u64 {
-        let mut lost: u64 = 0;
-        for entry in &self.snapshot.processes {
-            if !selection.has(entry.handle) {
-                continue;
-            }
-            let totals = &entry.totals;
-            lost = lost.saturating_add(totals.lost);
-            for (sum, part) in [
-                (&mut accounting.events_seen, totals.operations),
-                (&mut accounting.ledger_committed_bytes, totals.live()),
-                (&mut accounting.released_bytes, totals.released),
-            ] {
-                *sum = sum.saturating_add(part);
-            }
-            let stale = entry.info.state == TargetState::Stale && entry.info.exited.is_none();
-            accounting.stale_processes += u32::from(stale);
-        }
-        lost
-    }
-
-    fn add_rows(&self, selection: &Selection, accounting: &mut v1::Accounting) {
-        let rows = self.snapshot.rows.iter();
-        for (key, row) in rows.filter(|(key, _)| key.owner.is_by_owner()) {
-            if !selection.has(key.process) {
-                continue;
-            }
-            let sum = match key.owner.stack() {
-                Some(_) => &mut accounting.stack_committed_bytes,
-                None => &mut accounting.unattributed_bytes,
-            };
-            *sum = sum.saturating_add(row.live());
-            accounting.captures_seen = accounting.captures_seen.saturating_add(row.events);
+    fn whole(&self) -> Whole {
+        Whole {
+            events_seen: self.facts.counter(counter::EVENTS_SENT),
+            captures_seen: self.facts.counter(counter::CAPTURES_SENT),
+            stacks_complete: self.facts.stacks_complete,
+            stacks_truncated: self.facts.stacks_truncated,
+            capture_interval: self.facts.capture_interval,
+            losses: self.losses(),
         }
     }
 
-    /// Every cause with its count. Lost operations are told apart by process; the other causes are
-    /// counted for the whole agent until now, and say so in an answer about a part or the past.
-    fn losses(&self, selection: &Selection, lost: u64) -> Vec<v1::Loss> {
+    /// Every cause with its count, until now.
+    pub(super) fn losses(&self) -> Vec<v1::Loss> {
         let kernel = COUNTERS.iter().filter(|counter| counter.loss);
         let kernel = kernel.map(|counter| LossFacts {
             cause: counter.name,
@@ -157,7 +115,17 @@ impl Basis<'_> {
             meaning: counter.meaning.trim(),
         });
         let user = self.facts.losses.iter().cloned();
-        let history = [
+        let all = kernel.chain(user).chain(self.history_losses());
+        all.map(|loss| v1::Loss {
+            cause: loss.cause.to_owned(),
+            count: loss.count,
+            meaning: loss.meaning.to_owned(),
+        })
+        .collect()
+    }
+
+    fn history_losses(&self) -> [LossFacts; 3] {
+        [
             LossFacts {
                 cause: "history_evicted",
                 count: self.history.evicted_early,
@@ -174,39 +142,7 @@ impl Basis<'_> {
                 count: self.history.refused,
                 meaning: "snapshots that were not newer than the one before: an error of the agent",
             },
-        ];
-        kernel
-            .chain(user)
-            .chain(history)
-            .map(|loss| self.told(&loss, selection, lost))
-            .filter(|loss| loss.count > 0)
-            .collect()
-    }
-
-    fn told(&self, loss: &LossFacts, selection: &Selection, lost: u64) -> v1::Loss {
-        let by_process = loss.cause == COUNTERS[counter::EVENTS_LOST as usize].name;
-        if by_process && !selection.is_all() {
-            return v1::Loss {
-                cause: "operations_lost".to_owned(),
-                count: lost,
-                meaning: "operations of the chosen targets that were not seen one by one: the \
-                          event ring was full, or they storm and are only counted"
-                    .to_owned(),
-            };
-        }
-        let scope = match (selection.is_all(), self.is_now) {
-            (true, true) => "",
-            (true, false) => " (counted until now)",
-            (false, true) => " (counted for the whole agent, not for the chosen targets alone)",
-            (false, false) => {
-                " (counted for the whole agent until now, not for the chosen targets alone)"
-            }
-        };
-        v1::Loss {
-            cause: loss.cause.to_owned(),
-            count: loss.count,
-            meaning: format!("{}{scope}", loss.meaning),
-        }
+        ]
     }
 
     fn ask_kernel(&self, selection: &Selection) -> u64 {
@@ -244,6 +180,12 @@ fn parse_status(status: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_apart_by_process_is_the_ring_of_events() {
+        let lost = &COUNTERS[counter::EVENTS_LOST as usize];
+        assert_eq!(lost.name, answer::EVENTS_LOST);
+    }
 
     #[test]
     fn reads_the_kernels_figures() {

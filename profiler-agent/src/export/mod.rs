@@ -3,30 +3,36 @@
 //!
 //! A question about now goes to the pipeline's thread over a bounded channel ([`Ask`]) and is
 //! answered from a fresh snapshot; one about the past from the shared
-//! [`History`](crate::profile::History). Frames are named last, for the rows that are sent only.
+//! [`History`](crate::profile::History). The answers themselves are made by
+//! [`profiler_query::answer`], from what is gathered here.
+//!
+//! What the pipeline keeps goes to every [`Exporter`] as well: see [`stream`].
 
 mod accounting;
 mod connections;
-mod functions;
+mod exporter;
+mod gather;
+mod growth;
 mod live;
 mod moments;
 mod names;
 mod node;
+mod over_time;
 mod query;
 mod ranges;
-mod selector;
 mod server;
 mod status;
-mod targets;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 mod time;
-mod top;
 mod unix_socket;
+mod unknown;
 
 pub use accounting::{CapabilityFacts, LossFacts, StatusFacts};
+pub use exporter::Exporter;
 pub use live::{Ask, Fresh, RangesAnswer};
-pub use names::NameStacks;
+pub use node::node_facts;
 pub use query::{QueryService, Sources};
-pub use server::{BindError, Listen, Listeners};
+pub use server::{Access, BindError, Listen, Listeners};
 pub use time::Clock;

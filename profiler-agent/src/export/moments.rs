@@ -3,9 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use pbjson_types::Timestamp;
+use profiler_query::answer::{Asked, Clocks, display};
 use tonic::Status;
 
-use super::time::{Moment, display};
 use crate::{
     ids::BootTime,
     profile::{History, OutOfRange, Recall},
@@ -15,12 +15,23 @@ use crate::{
 /// come out this much (in nanoseconds) before the snapshot it was read from.
 const SLACK: u64 = 250_000_000;
 
-/// The kept snapshot at `wall` or the nearest before. `field` is the name of the request's field.
+/// The kept snapshot at the moment that is asked for or the nearest before; none if none is asked
+/// for.
 pub(super) fn recall(
+    history: &Mutex<History>,
+    asked: &Asked,
+    clocks: Clocks,
+) -> Result<Option<Recall>, Status> {
+    let wall = asked.time.as_ref();
+    wall.map(|wall| recall_at(history, asked.field, wall, clocks))
+        .transpose()
+}
+
+fn recall_at(
     history: &Mutex<History>,
     field: &str,
     wall: &Timestamp,
-    clocks: Moment,
+    clocks: Clocks,
 ) -> Result<Recall, Status> {
     if !(0..1_000_000_000).contains(&wall.nanos) {
         return Err(Status::invalid_argument(format!(
@@ -40,7 +51,7 @@ pub(super) fn recall(
     found.map_err(|error| out_of_range(field, wall, error, clocks))
 }
 
-fn out_of_range(field: &str, wall: &Timestamp, error: OutOfRange, clocks: Moment) -> Status {
+fn out_of_range(field: &str, wall: &Timestamp, error: OutOfRange, clocks: Clocks) -> Status {
     let asked = display(wall);
     Status::out_of_range(match error.kept {
         None => format!(

@@ -1,40 +1,28 @@
 //! Names of frames, looked up when they are asked for.
 
 use profiler_proto::v1;
+use profiler_query::answer::{NameStacks, NamedStack};
 
 use crate::{
     ids::StackId,
-    stack::{FrameKind, NamedFrame, NamedStack, Resolver},
+    stack::{self, FrameKind, NamedFrame, Resolver},
 };
-
-/// Names stacks. May take long and block: it is called on threads that may.
-pub trait NameStacks: Send + Sync {
-    /// One answer for each stack, in the same order; none for one that is not kept any more.
-    fn name(&self, stacks: &[StackId]) -> Vec<Option<NamedStack>>;
-}
 
 impl NameStacks for Resolver {
     fn name(&self, stacks: &[StackId]) -> Vec<Option<NamedStack>> {
-        Resolver::name(self, stacks)
+        let named = Resolver::name(self, stacks).into_iter();
+        named.map(|stack| Some(stack_to_wire(&stack?))).collect()
     }
 }
 
-/// A stack for the wire, with a marker in the place of the frames that are missing, and whether
-/// there are such. Of a stack that is not kept any more all are.
-pub(super) fn stack_to_wire(stack: Option<&NamedStack>) -> (Vec<v1::Frame>, bool) {
-    let frames = stack.map(|stack| &stack.frames[..]).unwrap_or_default();
-    let mut frames: Vec<v1::Frame> = frames.iter().map(frame_to_wire).collect();
-    let truncated = stack.is_none_or(|stack| stack.truncated.is_some());
-    if truncated {
-        frames.push(v1::Frame {
-            kind: v1::FrameKind::Truncated.into(),
-            ..v1::Frame::default()
-        });
+fn stack_to_wire(stack: &stack::NamedStack) -> NamedStack {
+    NamedStack {
+        frames: stack.frames.iter().map(frame_to_wire).collect(),
+        truncated: stack.truncated.is_some(),
     }
-    (frames, truncated)
 }
 
-pub(super) fn frame_to_wire(frame: &NamedFrame) -> v1::Frame {
+fn frame_to_wire(frame: &NamedFrame) -> v1::Frame {
     let kind = match frame.kind {
         FrameKind::Native => v1::FrameKind::Native,
         FrameKind::Jit => v1::FrameKind::Jit,

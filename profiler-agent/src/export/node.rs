@@ -1,8 +1,10 @@
 //! The machine and the agent's own process.
 
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
 use rustix::{param, system};
+
+use crate::profile::NodeFacts;
 
 /// What does not change while the agent runs.
 #[derive(Clone, Debug)]
@@ -13,14 +15,27 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn read() -> Self {
+    /// `name` is what it is called, if not by the host's name.
+    pub(super) fn read(name: Option<&str>) -> Self {
         let names = system::uname();
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Self {
-            name: names.nodename().to_string_lossy().into_owned(),
+            name: name.map_or_else(
+                || names.nodename().to_string_lossy().into_owned(),
+                str::to_owned,
+            ),
             kernel: names.release().to_string_lossy().into_owned(),
             boot_id: boot_id.trim().to_owned(),
         }
+    }
+}
+
+/// The node as every process's facts have it. `name` is what it is called, if not by the host's
+/// name.
+pub fn node_facts(name: Option<&str>, labels: &BTreeMap<String, String>) -> NodeFacts {
+    NodeFacts {
+        name: Node::read(name).name,
+        labels: labels.clone(),
     }
 }
 
@@ -68,6 +83,8 @@ mod tests {
         assert_eq!(cpu_ticks("garbage"), None);
         assert_eq!(resident_pages("100 42 3"), Some(42));
         assert!(OwnCost::read().resident_bytes > 100_000);
-        assert!(!Node::read().kernel.is_empty());
+        assert!(!Node::read(None).kernel.is_empty());
+        assert!(!Node::read(None).name.is_empty());
+        assert_eq!(Node::read(Some("n1")).name, "n1");
     }
 }

@@ -1,30 +1,23 @@
 //! `profiler.v1.Query` on the agent.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use pbjson_types::Timestamp;
 use profiler_proto::v1::{self, query_server::Query};
+use profiler_query::answer::{Filter, NameStacks, Question, Series, Targets, connections::Listing};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::{Request, Response, Status};
 
 use super::{
-    accounting::{Basis, StatusFacts},
-    connections::Listing,
-    live::{Ask, Fresh, Live},
-    moments,
-    names::NameStacks,
+    connections,
+    gather::{Gathered, Inner},
+    growth::{self, Answered},
+    live::{Ask, Live},
     node::Node,
-    ranges,
-    selector::{Filter, Selection, unknown_pid},
-    status, targets,
-    time::{Clock, Moment},
-    top::{Rows, Shape},
+    over_time, ranges, status,
+    time::Clock,
+    unknown::{refusal, unknown_pid},
 };
-use crate::{
-    connection::Connections,
-    ids::BootTime,
-    profile::{Growth, History, HistoryStatus, Recall, Snapshot},
-};
+use crate::profile::{Growth, History, NodeFacts};
 
 /// Questions that are answered at one time; the next ones are refused and can be asked again.
 const CONCURRENT: usize = 32;
@@ -33,6 +26,7 @@ const CONCURRENT: usize = 32;
 const WORKING: usize = 4;
 
 /// Where answers come from.
+#[derive(Clone)]
 pub struct Sources {
     /// To the pipeline's thread.
     pub asks: mpsc::Sender<Ask>,
@@ -42,20 +36,14 @@ pub struct Sources {
     pub names: Arc<dyn NameStacks>,
     /// Wall clock and boot clock.
     pub clock: Clock,
+    /// The node that this agent is on.
+    pub node: Arc<NodeFacts>,
 }
 
 /// Answers questions. Clones share everything.
 #[derive(Clone)]
 pub struct QueryService {
     inner: Arc<Inner>,
-}
-
-struct Inner {
-    live: Live,
-    history: Arc<Mutex<History>>,
-    names: Arc<dyn NameStacks>,
-    clock: Clock,
-    node: Node,
     permits: Arc<Semaphore>,
     working: Arc<Semaphore>,
 }
@@ -69,15 +57,15 @@ impl QueryService {
                 history: sources.history,
                 names: sources.names,
                 clock: sources.clock,
-                node: Node::read(),
-                permits: Arc::new(Semaphore::new(CONCURRENT)),
-                working: Arc::new(Semaphore::new(WORKING)),
+                node: Node::read(Some(&sources.node.name)),
             }),
+            permits: Arc::new(Semaphore::new(CONCURRENT)),
+            working: Arc::new(Semaphore::new(WORKING)),
         }
     }
 
     fn admit(&self) -> Result<OwnedSemaphorePermit, Status> {
-        let permits = Arc::clone(&self.inner.permits);
+        let permits = Arc::clone(&self.permits);
         permits.try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(format!(
                 "the agent answers {CONCURRENT} questions at once and has as many; ask again in a \
@@ -93,7 +81,7 @@ impl QueryService {
         permit: OwnedSemaphorePermit,
         work: impl FnOnce() -> Result<T, Status> + Send + 'static,
     ) -> Result<Response<T>, Status> {
-        let working = Arc::clone(&self.inner.working).acquire_owned().await;
+        let working = Arc::clone(&self.working).acquire_owned().await;
         let done = tokio::task::spawn_blocking(move || {
             let answer = work();
             drop((working, permit));
@@ -104,126 +92,29 @@ impl QueryService {
             .map_err(|error| Status::internal(format!("answering failed: {error}")))?;
         answer.map(Response::new)
     }
-}
 
-impl Inner {
-    fn history_status(&self) -> HistoryStatus {
-        let history = self.history.lock();
-        history.unwrap_or_else(PoisonError::into_inner).status()
-    }
-
-    async fn connections_for(&self, shape: Shape) -> Result<Arc<Connections>, Status> {
-        if shape.needs_connections() {
-            return self.live.connections().await;
-        }
-        Ok(Arc::default())
-    }
-
-    fn recall(
-        &self,
-        field: &str,
-        wall: Option<&Timestamp>,
-        clocks: Moment,
-    ) -> Result<Option<Recall>, Status> {
-        wall.map(|wall| moments::recall(&self.history, field, wall, clocks))
-            .transpose()
-    }
-}
-
-/// A question about growth, checked.
-struct Question {
-    inner: Arc<Inner>,
-    filter: Filter,
-    shape: Shape,
-    since: Option<Recall>,
-    at: Option<Recall>,
-    fresh: Fresh,
-    /// Empty where they are not needed.
-    connections: Arc<Connections>,
-    clocks: Moment,
-}
-
-/// What Top and Diff have in common.
-struct Answer {
-    rows: Rows,
-    from: Option<BootTime>,
-    time: BootTime,
-    accounting: v1::Accounting,
-}
-
-impl Question {
-    /// Blocks.
-    fn answer(self) -> Result<Answer, Status> {
-        let end = End::new(self.at.as_ref(), &self.fresh);
-        let since = self.since.as_ref().map(Recall::snapshot);
-        let growth = match &since {
-            Some(since) => Growth::between(since, &end.snapshot, &self.connections.folded),
-            None => Growth::since_start(&end.snapshot),
-        };
-        let selection = self.filter.choose(&growth.processes)?;
-        self.shape.check_connection(&growth, &self.connections)?;
-        let rows = self.shape.rows(
-            &growth,
-            &selection,
-            &*self.inner.names,
-            &self.connections,
-            self.clocks,
-        );
-        Ok(Answer {
-            rows,
-            from: growth.from,
-            time: growth.time,
-            accounting: end.account(&self.inner, &selection),
+    /// The state of things now.
+    async fn gather(&self) -> Result<Gathered, Status> {
+        Ok(Gathered {
+            inner: Arc::clone(&self.inner),
+            fresh: self.inner.live.fresh().await?,
         })
     }
-}
 
-/// The moment that an answer stands for.
-struct End {
-    snapshot: Arc<Snapshot>,
-    facts: Arc<StatusFacts>,
-    is_now: bool,
-}
-
-impl End {
-    fn new(at: Option<&Recall>, fresh: &Fresh) -> Self {
-        Self {
-            snapshot: match at {
-                Some(recall) => Arc::new(recall.snapshot()),
-                None => Arc::clone(&fresh.snapshot),
-            },
-            facts: Arc::clone(&fresh.facts),
-            is_now: at.is_none(),
-        }
-    }
-
-    fn basis(&self, inner: &Inner) -> Basis<'_> {
-        Basis {
-            facts: &self.facts,
-            history: inner.history_status(),
-            snapshot: &self.snapshot,
-            is_now: self.is_now,
-        }
-    }
-
-    fn account(&self, inner: &Inner, selection: &Selection) -> v1::Accounting {
-        self.basis(inner).account(selection)
-    }
-}
-
-fn in_order(
-    names: [&str; 2],
-    since: Option<&Recall>,
-    at: Option<&Recall>,
-    now: BootTime,
-) -> Result<(), Status> {
-    let end = at.map_or(now, Recall::time);
-    match since {
-        Some(since) if since.time() > end => Err(Status::invalid_argument(format!(
-            "{} lies after {}",
-            names[0], names[1]
-        ))),
-        _ => Ok(()),
+    /// What Top and Diff have in common.
+    async fn growth(&self, question: Question) -> Result<Response<Answered>, Status> {
+        let clocks = self.inner.clock.read();
+        let moments = self.inner.moments(&question, clocks)?;
+        let permit = self.admit()?;
+        let gathered = self.gather().await?;
+        let connections = match question.shape.needs_connections() {
+            true => self.inner.live.connections().await?,
+            false => Arc::default(),
+        };
+        self.work(permit, move || {
+            growth::answer(&gathered, &question, &moments, &connections, clocks)
+        })
+        .await
     }
 }
 
@@ -234,12 +125,15 @@ impl Query for QueryService {
         _request: Request<v1::GetStatusRequest>,
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
         let permit = self.admit()?;
-        let fresh = self.inner.live.fresh().await?;
-        let inner = Arc::clone(&self.inner);
+        let gathered = self.gather().await?;
         self.work(permit, move || {
-            let end = End::new(None, &fresh);
-            let clocks = inner.clock.read();
-            Ok(status::answer(&end.basis(&inner), &inner.node, clocks))
+            let end = gathered.end(None);
+            let inner = &gathered.inner;
+            Ok(status::answer(
+                &end.basis(inner),
+                &inner.node,
+                inner.clock.read(),
+            ))
         })
         .await
     }
@@ -248,28 +142,19 @@ impl Query for QueryService {
         &self,
         request: Request<v1::ListTargetsRequest>,
     ) -> Result<Response<v1::ListTargetsResponse>, Status> {
-        let request = request.into_inner();
-        let filter = Filter::new(request.selector.as_ref())?;
+        let targets = Targets::new(request.into_inner())?;
+        let clocks = self.inner.clock.read();
+        let at = self.inner.recall(&targets.at, clocks)?;
         let permit = self.admit()?;
-        let fresh = self.inner.live.fresh().await?;
-        let inner = Arc::clone(&self.inner);
+        let gathered = self.gather().await?;
         self.work(permit, move || {
-            let clocks = inner.clock.read();
-            let end = End::new(None, &fresh);
-            let growth = Growth::since_start(&end.snapshot);
-            let selection = filter.choose(&growth.processes)?;
-            let (targets, total) = targets::targets(
-                &end.snapshot,
-                &selection,
-                request.include_exited,
-                request.limit,
-                clocks,
-            );
+            let end = gathered.end(at.as_ref());
+            let chosen = targets.filter.choose(end.snapshot.targets());
+            let selection = chosen.map_err(refusal)?;
             Ok(v1::ListTargetsResponse {
-                targets,
-                total,
-                snapshot: Some(moment(end.snapshot.time, None, &end.facts, clocks)),
-                accounting: Some(end.account(&inner, &selection)),
+                snapshot: Some(end.moment(end.snapshot.time, None, clocks)),
+                accounting: Some(end.account(&gathered.inner, &selection)),
+                ..targets.answer(&end.snapshot, &selection, clocks, &[])
             })
         })
         .await
@@ -279,89 +164,16 @@ impl Query for QueryService {
         &self,
         request: Request<v1::TopRequest>,
     ) -> Result<Response<v1::TopResponse>, Status> {
-        let request = request.into_inner();
-        let clocks = self.inner.clock.read();
-        let since = self.inner.recall("since", request.since.as_ref(), clocks)?;
-        let at = self.inner.recall("at", request.at.as_ref(), clocks)?;
-        in_order(["since", "at"], since.as_ref(), at.as_ref(), clocks.now)?;
-        let shape = Shape::new(
-            request.by,
-            request.order,
-            request.limit,
-            request.include_unattributed,
-            since.is_some(),
-        )?;
-        let shape = shape.of_connection(request.connection);
-        let filter = Filter::new(request.selector.as_ref())?;
-        let permit = self.admit()?;
-        let question = Question {
-            inner: Arc::clone(&self.inner),
-            filter,
-            shape,
-            since,
-            at,
-            fresh: self.inner.live.fresh().await?,
-            connections: self.inner.connections_for(shape).await?,
-            clocks,
-        };
-        self.work(permit, move || {
-            let facts = Arc::clone(&question.fresh.facts);
-            let answer = question.answer()?;
-            Ok(v1::TopResponse {
-                rows: answer.rows.rows,
-                total_rows: answer.rows.total,
-                snapshot: Some(moment(answer.time, answer.from, &facts, clocks)),
-                accounting: Some(answer.accounting),
-            })
-        })
-        .await
+        let answered = self.growth(Question::top(request.into_inner())?).await?;
+        Ok(answered.map(Answered::into_top))
     }
 
     async fn diff(
         &self,
         request: Request<v1::DiffRequest>,
     ) -> Result<Response<v1::DiffResponse>, Status> {
-        let request = request.into_inner();
-        let clocks = self.inner.clock.read();
-        if request.from.is_none() {
-            return Err(Status::invalid_argument(
-                "from: a diff needs the moment that it begins with",
-            ));
-        }
-        let since = self.inner.recall("from", request.from.as_ref(), clocks)?;
-        let at = self.inner.recall("to", request.to.as_ref(), clocks)?;
-        in_order(["from", "to"], since.as_ref(), at.as_ref(), clocks.now)?;
-        let shape = Shape::new(
-            request.by,
-            request.order,
-            request.limit,
-            request.include_unattributed,
-            true,
-        )?;
-        let shape = shape.of_connection(request.connection);
-        let filter = Filter::new(request.selector.as_ref())?;
-        let permit = self.admit()?;
-        let question = Question {
-            inner: Arc::clone(&self.inner),
-            filter,
-            shape,
-            since,
-            at,
-            fresh: self.inner.live.fresh().await?,
-            connections: self.inner.connections_for(shape).await?,
-            clocks,
-        };
-        self.work(permit, move || {
-            let answer = question.answer()?;
-            Ok(v1::DiffResponse {
-                rows: answer.rows.rows,
-                total_rows: answer.rows.total,
-                from: answer.from.map(|from| clocks.to_wall(from)),
-                to: Some(clocks.to_wall(answer.time)),
-                accounting: Some(answer.accounting),
-            })
-        })
-        .await
+        let answered = self.growth(Question::diff(request.into_inner())?).await?;
+        Ok(answered.map(Answered::into_diff))
     }
 
     async fn list_connections(
@@ -372,20 +184,46 @@ impl Query for QueryService {
         let filter = Filter::new(request.selector.as_ref())?;
         let listing = Listing::new(request)?;
         let permit = self.admit()?;
-        let fresh = self.inner.live.fresh().await?;
+        let gathered = self.gather().await?;
         let connections = self.inner.live.connections().await?;
-        let inner = Arc::clone(&self.inner);
         self.work(permit, move || {
-            let clocks = inner.clock.read();
-            let end = End::new(None, &fresh);
+            let clocks = gathered.inner.clock.read();
+            let end = gathered.end(None);
             let growth = Growth::since_start(&end.snapshot);
-            let selection = filter.choose(&growth.processes)?;
-            let mut answer = listing.answer(&connections, &growth, &selection, clocks)?;
-            answer.snapshot = Some(moment(connections.time, None, &end.facts, clocks));
-            answer.accounting = Some(end.account(&inner, &selection));
-            Ok(answer)
+            let selection = filter.choose(growth.targets()).map_err(refusal)?;
+            Ok(v1::ListConnectionsResponse {
+                snapshot: Some(end.moment(connections.time, None, clocks)),
+                accounting: Some(end.account(&gathered.inner, &selection)),
+                ..connections::answer(&listing, &connections, &growth, &selection, clocks)
+            })
         })
         .await
+    }
+
+    async fn list_series(
+        &self,
+        request: Request<v1::ListSeriesRequest>,
+    ) -> Result<Response<v1::ListSeriesResponse>, Status> {
+        let series = Series::new(request.into_inner())?;
+        let clocks = self.inner.clock.read();
+        let end = self.inner.recall(&series.end, clocks)?;
+        let permit = self.admit()?;
+        let gathered = self.gather().await?;
+        self.work(permit, move || {
+            over_time::series(&gathered, &series, end.as_ref(), clocks)
+        })
+        .await
+    }
+
+    async fn list_nodes(
+        &self,
+        request: Request<v1::ListNodesRequest>,
+    ) -> Result<Response<v1::ListNodesResponse>, Status> {
+        let filter = Filter::new(request.into_inner().selector.as_ref())?;
+        let permit = self.admit()?;
+        let gathered = self.gather().await?;
+        self.work(permit, move || Ok(over_time::node(&gathered, &filter)))
+            .await
     }
 
     async fn list_ranges(
@@ -402,17 +240,5 @@ impl Query for QueryService {
             Ok(ranges::answer(&ledger, names, inner.clock.read()))
         })
         .await
-    }
-}
-
-fn moment(
-    time: BootTime,
-    from: Option<BootTime>,
-    facts: &StatusFacts,
-    clocks: Moment,
-) -> v1::Snapshot {
-    v1::Snapshot {
-        time: Some(clocks.to_wall(time)),
-        since: Some(clocks.to_wall(from.unwrap_or(facts.started))),
     }
 }

@@ -3,28 +3,24 @@
 use std::collections::HashMap;
 
 use profiler_proto::v1::{self, OwnerKind};
-
-use super::{
-    connections::behalf_to_wire,
-    live::RangesAnswer,
-    names::{NameStacks, stack_to_wire},
-    targets::target,
-    time::Moment,
-    top::{owner_kind, wire_stack_id},
+use profiler_query::answer::{
+    Clocks, NameStacks, NamedStack, connections::behalf_to_wire, owner_kind, stack_to_wire, target,
+    wire_stack_id,
 };
+
+use super::live::RangesAnswer;
 use crate::{
     event::Backing,
     ids::StackId,
     ledger::{Owner, RangeView},
-    profile::OwnerKey,
-    stack::NamedStack,
+    profile::row_of,
 };
 
 /// The answer; names frames (and blocks) if there are `names`.
 pub(super) fn answer(
     ledger: &RangesAnswer,
     names: Option<&dyn NameStacks>,
-    clocks: Moment,
+    clocks: Clocks,
 ) -> v1::ListRangesResponse {
     let mut stacks: Vec<StackId> = ledger.ranges.iter().filter_map(stack).collect();
     stacks.sort_unstable();
@@ -57,8 +53,8 @@ fn behalf(owner: Owner) -> v1::Behalf {
         .map_or(v1::Behalf::NoEvent, |behalf| behalf_to_wire(behalf.into()))
 }
 
-fn range_to_wire(range: &RangeView, clocks: Moment) -> v1::Range {
-    let owner = range.live.map(|(owner, _)| match OwnerKey::of(owner) {
+fn range_to_wire(range: &RangeView, clocks: Clocks) -> v1::Range {
+    let owner = range.live.map(|(owner, _)| match row_of(owner) {
         Some((owner, _)) => owner_kind(owner),
         None => OwnerKind::Unsampled,
     });

@@ -2,21 +2,27 @@
 
 use std::{future::Future, io, net::SocketAddr, path::PathBuf, time::Duration};
 
+use profiler_net::{
+    FileError,
+    server::{self, ClientCertificates, Limits, Tls, TlsFiles},
+    token::{Guard, Policy, Tokens},
+};
 use profiler_proto::{FILE_DESCRIPTOR_SET, v1::query_server::QueryServer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
     sync::watch,
 };
-use tokio_stream::{
-    Stream,
-    wrappers::{TcpListenerStream, UnixListenerStream},
-};
+use tokio_stream::{Stream, wrappers::UnixListenerStream};
 use tonic::transport::{
     Server,
     server::{Connected, Router},
 };
-use tonic_health::{ServingStatus, server::HealthReporter};
+use tonic_health::{
+    ServingStatus,
+    pb::health_server::{Health, HealthServer},
+    server::HealthReporter,
+};
 
 use super::{query::QueryService, unix_socket::SocketFile};
 
@@ -29,6 +35,14 @@ const REQUEST_BYTES_MAX: usize = 1 << 20;
 const RESPONSE_BYTES_MAX: usize = 64 << 20;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 const STREAMS_MAX: u32 = 64;
+/// Connections over TCP: people, a collector's pages, probes.
+const LIMITS: Limits = Limits {
+    connections: 256,
+    handshakes: 64,
+    handshake_time: Duration::from_secs(10),
+    per_address: 64,
+    silence: Duration::from_secs(30),
+};
 /// Peers that no longer answer are let go.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// What is still being answered at shutdown gets so much time.
@@ -41,6 +55,37 @@ pub struct Listen {
     pub tcp: Option<SocketAddr>,
     /// A Unix socket.
     pub unix: Option<PathBuf>,
+    /// Who may ask over TCP. The rights of its file guard the Unix socket.
+    pub access: Access,
+}
+
+/// Who may ask over TCP.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Certificate, key and client CA; none: in clear text.
+    pub tls: Option<TlsFiles>,
+    /// Bearer tokens. Clients with a certificate of the client CA need none.
+    pub token_file: Option<PathBuf>,
+}
+
+impl Access {
+    /// Reads the files. With neither a client CA nor tokens everyone may ask.
+    pub fn load(&self) -> Result<(Option<Tls>, Guard), FileError> {
+        let tokens = self.token_file.as_deref().map(Tokens::load).transpose()?;
+        let certificates = self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        let clients = match tokens {
+            Some(_) => ClientCertificates::Optional,
+            None => ClientCertificates::Required,
+        };
+        let files = self.tls.clone().map(|files| TlsFiles { clients, ..files });
+        let tls = files.as_ref().map(Tls::load).transpose()?;
+        let guard = Guard::new(Policy {
+            tokens,
+            certificates,
+            open: |_| false,
+        });
+        Ok((tls, guard))
+    }
 }
 
 impl Default for Listen {
@@ -48,6 +93,7 @@ impl Default for Listen {
         Self {
             tcp: Some(SocketAddr::from(([127, 0, 0, 1], 7741))),
             unix: Some(PathBuf::from("/run/profiler/agent.sock")),
+            access: Access::default(),
         }
     }
 }
@@ -95,12 +141,17 @@ pub enum BindError {
         /// What the system says.
         error: io::Error,
     },
+    /// A certificate, key or token that cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 /// Listeners that are bound and do not serve yet.
 #[derive(Debug)]
 pub struct Listeners {
     tcp: Option<TcpListener>,
+    tls: Option<Tls>,
+    guard: Guard,
     unix: Option<(SocketFile, UnixListener)>,
 }
 
@@ -108,13 +159,19 @@ impl Listeners {
     /// Takes the port and the socket, or says why not and leaves nothing behind. Needs a tokio
     /// runtime.
     pub async fn bind(listen: &Listen) -> Result<Self, BindError> {
+        let (tls, guard) = listen.access.load()?;
         let tcp = match listen.tcp {
             Some(address) => Some(bind_tcp(address).await?),
             None => None,
         };
         let unix = listen.unix.as_deref();
         let unix = unix.map(SocketFile::bind).transpose()?;
-        Ok(Self { tcp, unix })
+        Ok(Self {
+            tcp,
+            tls,
+            guard,
+            unix,
+        })
     }
 
     /// The TCP address with the port that was taken.
@@ -130,16 +187,21 @@ impl Listeners {
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), anyhow::Error> {
         let (stop, stopped) = watch::channel(false);
-        let (health, router) = router(service).await?;
-        let tcp = self.tcp.map(TcpListenerStream::new);
+        let (reporter, health) = tonic_health::server::health_reporter();
+        report(&reporter, ServingStatus::Serving).await;
+        let over_tcp = router(&self.guard, service.clone(), health.clone())?;
+        let over_unix = router(&Guard::open(), service, health)?;
+        let tcp = self
+            .tcp
+            .map(|listener| server::incoming(listener, self.tls, LIMITS));
         let (_file, unix) = match self.unix {
             Some((file, listener)) => (Some(file), Some(UnixListenerStream::new(listener))),
             None => (None, None),
         };
         let serve = async {
             tokio::try_join!(
-                serve_on(router.clone(), tcp, stopped.clone()),
-                serve_on(router, unix, stopped),
+                serve_on(over_tcp, tcp, stopped.clone()),
+                serve_on(over_unix, unix, stopped),
             )
         };
         tokio::pin!(serve);
@@ -147,11 +209,7 @@ impl Listeners {
             ended = &mut serve => return Ok(ended.map(|_| ())?),
             () = shutdown => {}
         }
-        for name in ["", SERVICE] {
-            health
-                .set_service_status(name, ServingStatus::NotServing)
-                .await;
-        }
+        report(&reporter, ServingStatus::NotServing).await;
         stop.send_replace(true);
         match tokio::time::timeout(GRACE, serve).await {
             Ok(ended) => Ok(ended.map(|_| ())?),
@@ -195,28 +253,32 @@ async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-async fn router(service: QueryService) -> Result<(HealthReporter, Router), anyhow::Error> {
+async fn report(reporter: &HealthReporter, status: ServingStatus) {
+    for name in ["", SERVICE] {
+        reporter.set_service_status(name, status).await;
+    }
+}
+
+/// Health is open to probes, which have no token.
+fn router(
+    guard: &Guard,
+    service: QueryService,
+    health: HealthServer<impl Health>,
+) -> Result<Router, anyhow::Error> {
     let query = QueryServer::new(service)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
-    let (reporter, health) = tonic_health::server::health_reporter();
-    for name in ["", SERVICE] {
-        reporter
-            .set_service_status(name, ServingStatus::Serving)
-            .await;
-    }
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let router = Server::builder()
+    Ok(Server::builder()
         .timeout(REQUEST_TIMEOUT)
         .max_concurrent_streams(STREAMS_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE))
-        .add_service(query)
+        .add_service(guard.before(query))
         .add_service(health)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?);
-    Ok((reporter, router))
+        .add_service(guard.before(reflection().build_v1()?))
+        .add_service(guard.before(reflection().build_v1alpha()?)))
 }

@@ -4,15 +4,14 @@ use std::collections::HashSet;
 
 use pbjson_types::Duration;
 use profiler_proto::v1;
+use profiler_query::answer::{Clocks, Selection, seconds_between};
 
 use super::{
     accounting::{Basis, CapabilityFacts},
     node::{Node, OwnCost},
-    selector::Selection,
-    time::{Moment, seconds_between},
 };
 
-pub(super) fn answer(basis: &Basis<'_>, node: &Node, clocks: Moment) -> v1::GetStatusResponse {
+pub(super) fn answer(basis: &Basis<'_>, node: &Node, clocks: Clocks) -> v1::GetStatusResponse {
     let facts = basis.facts;
     let own = OwnCost::read();
     let live = basis.snapshot.processes.iter();

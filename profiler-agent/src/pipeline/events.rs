@@ -210,9 +210,10 @@ impl Pipeline {
     /// A space has no process that answers for it yet, or none any more.
     pub(super) fn introduce(&mut self, process: ProcessHandle, space: SpaceId) {
         if let Some(known) = self.table.by_handle(process) {
-            self.books
-                .growth
-                .observe(process, super::snapshot::target_info(known));
+            self.books.growth.observe(
+                process,
+                super::snapshot::target_info(known, &self.settings.node),
+            );
         }
         self.spaces.bind(space, process, &mut self.books);
     }

@@ -40,11 +40,11 @@ use self::{
 use crate::{
     bpf::{Kernel, plan::Served},
     connection::{ConnectionTable, Limits},
-    export::Ask,
+    export::{Ask, Exporter},
     filter::Filter,
     ids::BootTime,
     process::{ProcFs, ProcessTable, Settings as TableSettings, Step},
-    profile::{GrowthTable, History, TableLimits},
+    profile::{GrowthTable, History, NodeFacts, TableLimits},
     stack::{Resolver, Stacks},
 };
 
@@ -60,7 +60,7 @@ const SECOND: u64 = 1_000_000_000;
 const BUDGET_LOOKS: u64 = 4;
 
 /// What a pipeline is made with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Mean number of committed bytes between two captures.
     pub capture_interval: u64,
@@ -74,6 +74,8 @@ pub struct Settings {
     pub table: TableLimits,
     /// Bound of the ranges in all ledgers together.
     pub ranges_max: usize,
+    /// The node that all processes are on.
+    pub node: Arc<NodeFacts>,
 }
 
 /// What others send to the pipeline's thread, and what they see of it.
@@ -86,6 +88,8 @@ pub struct Links {
     pub filter: Arc<Mutex<Option<Filter>>>,
     /// Kept snapshots.
     pub history: Arc<Mutex<History>>,
+    /// Where kept snapshots go besides.
+    pub exporters: Vec<Box<dyn Exporter>>,
 }
 
 /// The pipeline. See the module.

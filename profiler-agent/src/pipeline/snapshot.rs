@@ -7,22 +7,25 @@ use crate::{
     export::{Ask, CapabilityFacts, Fresh, LossFacts, RangesAnswer, StatusFacts},
     ids::BootTime,
     process::{Process, State},
-    profile::{ContainerFacts, ProcessEntry, Snapshot, TargetInfo, TargetState},
+    profile::{ContainerFacts, NodeFacts, ProcessEntry, Snapshot, TargetInfo, TargetState},
 };
 
 /// Questions answered in one turn at the most.
 const ANSWERS_PER_TURN: usize = 8;
 
 impl Pipeline {
-    /// Adds the present to the history.
+    /// Adds the present to the history, and hands it to those that export it.
     pub(super) fn keep_snapshot(&mut self, now: BootTime) {
-        let snapshot = self.snapshot(now);
+        let snapshot = Arc::new(self.snapshot(now));
         let mut history = lock(&self.links.history);
         history.push(&snapshot);
         let oldest = history.status().oldest;
         drop(history);
         if let Some(oldest) = oldest {
             self.books.growth.group_exited_before(oldest);
+        }
+        for exporter in &mut self.links.exporters {
+            exporter.export(&snapshot);
         }
     }
 
@@ -39,11 +42,11 @@ impl Pipeline {
                 State::Unsupported => self
                     .books
                     .growth
-                    .observe(process.handle, target_info(process)),
+                    .observe(process.handle, target_info(process, &self.settings.node)),
                 _ if known.is_some() => self
                     .books
                     .growth
-                    .observe(process.handle, target_info(process)),
+                    .observe(process.handle, target_info(process, &self.settings.node)),
                 _ => {}
             }
         }
@@ -94,7 +97,7 @@ impl Pipeline {
         let target = self.books.growth.entry(process.handle, fold.as_ref())?;
         Some(RangesAnswer {
             target: ProcessEntry {
-                info: Arc::new(target_info(process)),
+                info: Arc::new(target_info(process, &self.settings.node)),
                 ..target
             },
             ranges: ledger.ranges().collect(),
@@ -155,6 +158,8 @@ impl Pipeline {
         facts.extend(super::losses::of_connections(
             &self.books.connections.counters(),
         ));
+        let exporters = self.links.exporters.iter();
+        facts.extend(exporters.flat_map(|exporter| exporter.losses()));
         facts
     }
 
@@ -190,6 +195,8 @@ impl Pipeline {
                  and container are shown as one, without a pid"
             ));
         }
+        let exporters = self.links.exporters.iter();
+        notes.extend(exporters.flat_map(|exporter| exporter.notes()));
         notes
     }
 }
@@ -203,7 +210,7 @@ fn unknown_container() -> ContainerFacts {
 }
 
 /// A process as answers show it.
-pub(super) fn target_info(process: &Process) -> TargetInfo {
+pub(super) fn target_info(process: &Process, node: &Arc<NodeFacts>) -> TargetInfo {
     let container = process
         .container
         .as_deref()
@@ -219,6 +226,7 @@ pub(super) fn target_info(process: &Process) -> TargetInfo {
             cgroup: known.cgroup.clone(),
             unit: known.unit.clone().unwrap_or_default(),
             pod_uid: known.pod_uid.clone().unwrap_or_default(),
+            ..ContainerFacts::default()
         });
     TargetInfo {
         pid: process.pid,
@@ -226,6 +234,7 @@ pub(super) fn target_info(process: &Process) -> TargetInfo {
         name: process.name.clone(),
         executable: process.executable.as_str().into(),
         container: Arc::new(container),
+        node: Arc::clone(node),
         started: process.began,
         state: match process.state {
             State::Stale => TargetState::Stale,

@@ -51,9 +51,10 @@ impl Pipeline {
             Step::SetPolicy { pid, policy } => self.tell_kernel(pid, policy.to_abi()),
             Step::Moved { process } => {
                 if let Some(known) = self.table.by_handle(process) {
-                    self.books
-                        .growth
-                        .observe(process, super::snapshot::target_info(known));
+                    self.books.growth.observe(
+                        process,
+                        super::snapshot::target_info(known, &self.settings.node),
+                    );
                 }
             }
             Step::Ended(process) => self.ended(&process),

@@ -7,18 +7,19 @@
 //! - [`Growth`] is a snapshot, or the difference between two, in the form that answers are made of.
 
 mod ended;
-mod facts;
-mod growth;
+#[cfg(test)]
+mod growth_tests;
 mod history;
 mod owner;
-mod snapshot;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use facts::{ContainerFacts, TargetInfo, TargetState};
-pub use growth::{Growth, ProcessGrowth};
-pub use history::{History, HistoryLimits, HistoryStatus, OutOfRange, Recall};
-pub use owner::{BehalfKey, OwnerKey, Weight};
-pub use snapshot::{ProcessEntry, Row, RowKey, Snapshot, Totals};
+pub use profiler_query::model::{
+    BehalfKey, ContainerFacts, Growth, NodeFacts, OwnerKey, ProcessEntry, ProcessGrowth, Row,
+    RowKey, Snapshot, TargetInfo, TargetState, Totals,
+};
+
+pub use history::{History, HistoryLimits, HistoryStatus, OutOfRange, Recall, Walk};
+pub use owner::{Weight, row_of};
 pub use table::{GrowthTable, OwnerFold, ProcessFold, TableLimits, TableStatus};

@@ -1,51 +1,12 @@
-//! Who a row of growth belongs to, and how much a captured byte stands for.
+//! Which rows of growth an owner's bytes go to, and how much a captured byte stands for.
 
 use profiler_common::sampling;
+use profiler_query::model::{BehalfKey, OwnerKey};
 
 use crate::{
-    connection::{Behalf, PeerId, Whom},
-    ids::{Cookie, StackId},
+    connection::{Behalf, Whom},
     ledger::Owner,
 };
-
-/// The owner of a row. The rows of a process divide its growth in two ways: by who demanded it
-/// (estimates, since stacks are sampled), and by on whose behalf (exact). `OnConnection` divides a
-/// connection's part by stack once more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum OwnerKey {
-    /// A captured call stack. Bytes whose stack was not captured have no row: the weights of the
-    /// captured ones carry them.
-    Stack(StackId),
-    /// There before observation began.
-    PreExisting,
-    /// Set up by the kernel in execve.
-    ExecImage,
-    /// Appeared without an event that was seen.
-    Unattributed,
-    /// A stack, but a table was full when it came.
-    Folded,
-    /// On whose behalf an event demanded it.
-    Behalf(BehalfKey),
-    /// A captured call stack of a thread that served this connection.
-    OnConnection(Cookie, StackId),
-}
-
-/// On whose behalf the growth of a row was demanded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum BehalfKey {
-    /// A connection.
-    Connection(Cookie),
-    /// Connections to one peer that are over and hold nothing.
-    Peer(PeerId),
-    /// Connections of ended processes, and those for which there was no room.
-    Folded,
-    /// Of a thread that served none.
-    Nobody,
-    /// Of a helper thread of the runtime.
-    Helper,
-    /// Of a thread that received by io_uring.
-    Ring,
-}
 
 impl From<Behalf> for BehalfKey {
     fn from(behalf: Behalf) -> Self {
@@ -59,88 +20,73 @@ impl From<Behalf> for BehalfKey {
     }
 }
 
-impl OwnerKey {
-    /// The row by owner that bytes go to, and what each of them stands for; none for those that
-    /// were not captured.
-    pub fn of(owner: Owner) -> Option<(Self, Weight)> {
-        let whole = |key| Some((key, Weight::ONE));
-        match owner {
+/// The row by owner that bytes go to, and what each of them stands for; none for those that
+/// were not captured.
+pub fn row_of(owner: Owner) -> Option<(OwnerKey, Weight)> {
+    let whole = |key| Some((key, Weight::ONE));
+    match owner {
+        Owner::Stack {
+            stack, inclusion, ..
+        } => Some((OwnerKey::Stack(stack), Weight::of_inclusion(inclusion))),
+        Owner::Unsampled { .. } => None,
+        // The stack is lost, its bytes and those that it stands for are not.
+        Owner::Lost { inclusion, .. } => {
+            Some((OwnerKey::Unattributed, Weight::of_inclusion(inclusion)))
+        }
+        Owner::PreExisting => whole(OwnerKey::PreExisting),
+        Owner::ExecImage => whole(OwnerKey::ExecImage),
+        Owner::Unattributed => whole(OwnerKey::Unattributed),
+        Owner::Folded => whole(OwnerKey::Folded),
+    }
+}
+
+/// Every row that bytes go to which a child has from its parent: those of connections are not
+/// kept apart, since they would outlive their connection.
+pub(super) fn rows_of_child(owner: Owner) -> impl Iterator<Item = (OwnerKey, Weight)> {
+    let rows = rows_of(owner).filter(|(key, _)| !matches!(key, OwnerKey::OnConnection(..)));
+    rows.map(|(key, weight)| match key {
+        OwnerKey::Behalf(BehalfKey::Connection(_)) => (OwnerKey::Behalf(BehalfKey::Folded), weight),
+        key => (key, weight),
+    })
+}
+
+/// Every row that bytes of this owner go to.
+pub(super) fn rows_of(owner: Owner) -> impl Iterator<Item = (OwnerKey, Weight)> {
+    let behalf = owner.behalf();
+    let by_behalf = behalf.map(|behalf| (OwnerKey::Behalf(behalf.into()), Weight::ONE));
+    let on_connection = match (owner, behalf.and_then(Behalf::connection)) {
+        (
             Owner::Stack {
                 stack, inclusion, ..
-            } => Some((Self::Stack(stack), Weight::of_inclusion(inclusion))),
-            Owner::Unsampled { .. } => None,
-            // The stack is lost, its bytes and those that it stands for are not.
-            Owner::Lost { inclusion, .. } => {
-                Some((Self::Unattributed, Weight::of_inclusion(inclusion)))
-            }
-            Owner::PreExisting => whole(Self::PreExisting),
-            Owner::ExecImage => whole(Self::ExecImage),
-            Owner::Unattributed => whole(Self::Unattributed),
-            Owner::Folded => whole(Self::Folded),
-        }
-    }
+            },
+            Some(cookie),
+        ) => Some((
+            OwnerKey::OnConnection(cookie, stack),
+            Weight::of_inclusion(inclusion),
+        )),
+        _ => None,
+    };
+    [row_of(owner), by_behalf, on_connection]
+        .into_iter()
+        .flatten()
+}
 
-    /// Every row that bytes go to which a child has from its parent: those of connections are not
-    /// kept apart, since they would outlive their connection.
-    pub fn of_child(owner: Owner) -> impl Iterator<Item = (Self, Weight)> {
-        let rows = Self::all(owner).filter(|(key, _)| !matches!(key, Self::OnConnection(..)));
-        rows.map(|(key, weight)| match key {
-            Self::Behalf(BehalfKey::Connection(_)) => (Self::Behalf(BehalfKey::Folded), weight),
-            key => (key, weight),
-        })
-    }
+/// It always finds room: there are few of its kind.
+pub(super) fn is_few(owner: OwnerKey) -> bool {
+    !matches!(
+        owner,
+        OwnerKey::Stack(_)
+            | OwnerKey::OnConnection(..)
+            | OwnerKey::Behalf(BehalfKey::Connection(_) | BehalfKey::Peer(_))
+    )
+}
 
-    /// Every row that bytes of this owner go to.
-    pub fn all(owner: Owner) -> impl Iterator<Item = (Self, Weight)> {
-        let behalf = owner.behalf();
-        let by_behalf = behalf.map(|behalf| (Self::Behalf(behalf.into()), Weight::ONE));
-        let on_connection = match (owner, behalf.and_then(Behalf::connection)) {
-            (
-                Owner::Stack {
-                    stack, inclusion, ..
-                },
-                Some(cookie),
-            ) => Some((
-                Self::OnConnection(cookie, stack),
-                Weight::of_inclusion(inclusion),
-            )),
-            _ => None,
-        };
-        [Self::of(owner), by_behalf, on_connection]
-            .into_iter()
-            .flatten()
-    }
-
-    /// It is one of the rows by owner.
-    pub fn is_by_owner(self) -> bool {
-        !matches!(self, Self::Behalf(_) | Self::OnConnection(..))
-    }
-
-    /// It always finds room: there are few of its kind.
-    pub(super) fn is_few(self) -> bool {
-        !matches!(
-            self,
-            Self::Stack(_)
-                | Self::OnConnection(..)
-                | Self::Behalf(BehalfKey::Connection(_) | BehalfKey::Peer(_))
-        )
-    }
-
-    /// Where bytes go for which there is no row.
-    pub(super) fn fallback(self) -> Option<Self> {
-        match self {
-            Self::Behalf(_) => Some(Self::Behalf(BehalfKey::Folded)),
-            Self::OnConnection(..) => None,
-            _ => Some(Self::Folded),
-        }
-    }
-
-    /// The stack, if it is one.
-    pub fn stack(self) -> Option<StackId> {
-        match self {
-            Self::Stack(stack) | Self::OnConnection(_, stack) => Some(stack),
-            _ => None,
-        }
+/// Where bytes go for which there is no row.
+pub(super) fn fallback(owner: OwnerKey) -> Option<OwnerKey> {
+    match owner {
+        OwnerKey::Behalf(_) => Some(OwnerKey::Behalf(BehalfKey::Folded)),
+        OwnerKey::OnConnection(..) => None,
+        _ => Some(OwnerKey::Folded),
     }
 }
 

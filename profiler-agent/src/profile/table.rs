@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{BehalfKey, OwnerKey, ProcessEntry, RowKey, Snapshot, TargetInfo, ended::EndedGroups};
+use super::{
+    BehalfKey, OwnerKey, ProcessEntry, RowKey, Snapshot, TargetInfo, ended::EndedGroups,
+    owner::rows_of,
+};
 use crate::{
     ids::{BootTime, Cookie, ProcessHandle, StackId},
     ledger::{AddressSpace, Change, Owner},
@@ -137,7 +140,7 @@ impl ProcessFold {
             owners: owners
                 .into_iter()
                 .flat_map(|(owner, live)| {
-                    OwnerKey::all(owner).map(move |(owner, _)| OwnerFold {
+                    rows_of(owner).map(move |(owner, _)| OwnerFold {
                         owner,
                         oldest: live.oldest,
                         newest: live.newest,

@@ -19,6 +19,7 @@ pub(crate) fn info(pid: u32, name: &str) -> TargetInfo {
             cgroup: "/".to_owned(),
             ..ContainerFacts::default()
         }),
+        node: Arc::default(),
         started: BootTime(1),
         state: TargetState::Observed,
         exited: None,

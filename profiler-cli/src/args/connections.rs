@@ -6,7 +6,7 @@ use profiler_proto::v1::{
     ConnectionState, ListConnectionsRequest,
 };
 
-use super::{Format, MOST_ROWS, SelectArgs};
+use super::{Format, MOST_ROWS, PageArgs, SelectArgs};
 
 /// `connections`
 #[derive(Args, Debug)]
@@ -33,15 +33,9 @@ pub struct ConnectionsArgs {
     #[arg(long, value_name = "ROWS", default_value_t = 20, help_heading = "Shape",
           value_parser = value_parser!(u32).range(1..=i64::from(MOST_ROWS)))]
     pub limit: u32,
-    /// The next page: the token that the page before ended with, with the same flags
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        default_value = "",
-        hide_default_value = true,
-        help_heading = "Shape"
-    )]
-    pub page: String,
+    /// Which page.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Take connections of one process together by these
     #[arg(
         long,
@@ -109,7 +103,7 @@ impl ConnectionsArgs {
             with_growth: narrow.growing,
             order: self.sort.to_wire(),
             limit: self.limit,
-            page_token: self.page.clone(),
+            page_token: self.page.token.clone(),
             with_points: self.points,
             fold: self.fold.iter().map(|fold| fold.to_wire()).collect(),
         }

@@ -20,7 +20,23 @@ Examples
   profiler diff --from 30m               what grew in the last half hour
   profiler flame --pid 4711 -o mem.svg   the same as a picture
   profiler connections --port 8080       does memory stay while a socket is open, or after it closed
+  profiler series --workload cart        one container's life over its restarts
+  profiler nodes                         which nodes a collector hears of
   profiler watch                         live
+
+Which processes
+  Selection flags narrow each other; values of one flag are alternatives. Names may be globs.
+  profiler top --namespace shop --workload cart --image '*:2.*'
+  profiler top --node 'eu-*' --by node
+  profiler targets --label app=cart --label tier=front   both labels
+  An agent knows its own node, and of pods and images what the container runtime tells it.
+
+Another host
+  profiler --endpoint https://collector.example:7751 --tls-ca ca.crt --token-file token top
+  profiler --endpoint https://10.0.0.7:7741 --tls-ca ca.crt --tls-cert me.crt --tls-key me.key top
+  A server shows its certificate, which --tls-ca or this host's own authorities must have signed.
+  You show a certificate or a token, whichever it wants. Each flag has a PROFILER_* variable, such
+  as PROFILER_ENDPOINT and PROFILER_TOKEN_FILE. A Unix socket needs none of this.
 
 Exit codes
   0  fine
@@ -29,8 +45,9 @@ Exit codes
   3  an error: usage, endpoint, a refused request";
 
 pub(super) const STATUS: &str = "\
-Shows how each capability is served on this kernel, what the agent costs, how far back its
-history goes, and its accounting since it started.
+Of an agent: how each capability is served on its kernel, what it costs, how far back its history
+goes, and its accounting since it started. Of a collector: what its nodes observe together and what
+its store holds; `profiler nodes` shows them one by one.
 
 Examples
   profiler status
@@ -44,7 +61,34 @@ than `observed` says what is not known: `stale` (events were lost, the ledger is
 Examples
   profiler targets
   profiler targets --container host --limit 0
-  profiler targets --process 'redis*' --exited";
+  profiler targets --process 'redis*' --exited
+  profiler targets --namespace shop --at 14:05
+  profiler targets --limit 100 --page TOKEN   the next page, as the page before names it";
+
+pub(super) const NODES: &str = "\
+A node is silent when its last batch is older than three of its intervals, and than a minute:
+answers about now leave it out. MISSING counts batches that never came: they are still in the spool
+of the agent, or were dropped there. LOST is what the agent itself lost since it started. An agent
+answers for its own node.
+
+Examples
+  profiler nodes
+  profiler nodes --label zone=eu-1
+  profiler nodes --workload cart           nodes that run it
+  profiler nodes --format json | jq '.nodes[] | select(.state == \"NODE_STATE_SILENT\").node'";
+
+pub(super) const SERIES: &str = "\
+A row is one life: a container that is restarted over and over has a row for each time it ran, and
+the lines stand on one axis of time, so that they are seen one after the other. PER HOUR is the
+slope of the straight line through all points of live bytes. LIVE and COMMITTED are of the last
+point: now, or when it ended. Each line goes from nothing to the most that its life had.
+
+Examples
+  profiler series --from 6h
+  profiler series --workload cart --from 24h    its restarts, and whether each life grew
+  profiler series --by process --container 3f2a91
+  profiler series --by node --from 7d --points 400 --format json
+  profiler diff --from 14:00 --to 15:30 --workload cart   what grew in one life";
 
 pub(super) const TOP: &str = "\
 By stack each block is one call stack of one process, leaf first. `[inlined]` marks a function
@@ -57,6 +101,8 @@ By connection a row is a connection that a thread served when it demanded memory
 of none has rows too: (no connection), (helper threads) of the runtime, (io_uring), (folded), (peer
 …) for connections that are over and hold nothing, and (no event).
 
+By node a row is a node. Where an answer is of several nodes its rows name theirs.
+
 Examples
   profiler top
   profiler top --by process --limit 5
@@ -64,12 +110,25 @@ Examples
   profiler top --pid 4711 --at 14:05 --frames 40
   profiler top --process node --by connection
   profiler top --connection 8193             the stacks of one connection
+  profiler top --by node
+  profiler top --namespace shop --image '*/cart:*' --by container
+  profiler top --limit 100 --page TOKEN     the next page, as the page before names it
   profiler top --format folded > stacks.folded
   profiler top --format json | jq '.rows[0].frames[].function'";
 
 pub(super) const DIFF: &str = "\
 Both moments must lie within the history; the answer stands for the kept snapshots nearest to
 them. GROWTH is what is live at the end less what was live at the start.
+
+With --against two targets are compared: what the selection has at --to with what the other target
+has at --from, or at the same moment. Rows are stacks or functions, matched by the functions of
+their stacks, whatever process, build or node they are of. MORE is what the selection has more; the
+other figures are the selection's. --against takes KEY=VALUE in the words of the selection flags
+(pod, container, process, node, image, label …).
+
+Two pods, and two versions
+  profiler diff --pod shop/cart-1 --against pod=shop/cart-2
+  profiler diff --image '*/cart:2.0' --against 'image=*/cart:1.9,namespace=shop' --by function
 
 Examples
   profiler diff --from 30m
@@ -82,6 +141,8 @@ Width is bytes by stack (estimates); the root is the process. With --from the gr
 differential: width is the second moment, red grew, blue shrank; what is gone by then has no
 width. Folded stacks are one line each, root first, frames apart by `;` (a `;` in a name becomes
 `:`).
+With --against it is differential too: width is the selection, red is what it has more than the
+other target, blue what it has less; the root stands for the processes of both.
 By connection the root is the connection, over the process. Each of the 64 largest (now) costs a
 request; everything else stands under one root.
 
@@ -89,6 +150,8 @@ Examples
   profiler flame -o mem.svg
   profiler flame --pid 4711 --value allocated --since 10m -o mem.svg
   profiler flame --from 1h --to 5m -o diff.svg
+  profiler flame --pod shop/cart-1 --against pod=shop/cart-2 -o two-pods.svg
+  profiler flame --image '*:2.0' --against 'image=*:1.9' -o two-versions.svg
   profiler flame --connection 8193 -o one.svg
   profiler flame --process node --by connection -o by-connection.svg
   profiler flame --folded | sort -k2";
@@ -133,6 +196,7 @@ Examples
   profiler watch
   profiler watch --by container --interval 5s
   profiler watch --by connection --process node
+  profiler watch --by node
   profiler watch --duration 30s | tee growth.log";
 
 pub(super) const EXPORT: &str = "\

@@ -27,7 +27,7 @@ fn selection_repeats_and_times_may_carry_a_sign() {
     let selector = args.select.to_wire().unwrap();
     assert_eq!(selector.pids, [7, 8]);
     assert_eq!(selector.processes, ["node*"]);
-    let apart = args.to.unwrap().0 - args.from.0;
+    let apart = args.to.unwrap().0 - args.from.unwrap().0;
     assert_eq!(apart.num_minutes(), 5);
 }
 

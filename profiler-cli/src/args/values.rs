@@ -17,6 +17,8 @@ pub enum By {
     Function,
     /// A connection, or what stands for growth on behalf of none (exact)
     Connection,
+    /// A node (exact)
+    Node,
 }
 
 impl By {
@@ -28,6 +30,7 @@ impl By {
             Self::Container => GroupBy::Container,
             Self::Function => GroupBy::Function,
             Self::Connection => GroupBy::Connection,
+            Self::Node => GroupBy::Node,
         };
         by.into()
     }
@@ -40,6 +43,7 @@ impl By {
             Self::Container => "container",
             Self::Function => "function",
             Self::Connection => "connection",
+            Self::Node => "node",
         }
     }
 }
@@ -141,6 +145,15 @@ impl Value {
         match self {
             Self::Live => "live",
             Self::Allocated => "allocated",
+        }
+    }
+}
+
+impl From<Value> for profiler_formats::folded::Value {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Live => Self::Live,
+            Value::Allocated => Self::Allocated,
         }
     }
 }

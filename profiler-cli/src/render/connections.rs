@@ -5,9 +5,9 @@ use profiler_proto::v1::ListConnectionsResponse;
 
 use crate::{
     args::{Fold, Sort},
-    render::accounting,
+    render::{accounting, page},
     screen::Look,
-    text::{clean, plural},
+    text::plural,
     time::shown,
     units::count,
 };
@@ -50,7 +50,7 @@ fn heading(response: &ListConnectionsResponse, look: Look) -> String {
     let snapshot = response.snapshot.unwrap_or_default();
     let title = look.bold("memory demanded on behalf of connections");
     let facts = look.dim(&format!(
-        "at {}, growth since {}; of the whole agent: {}, {} closed ones kept, {} folded",
+        "at {}, growth since {}; in all: {}, {} closed ones kept, {} folded",
         shown(snapshot.time.as_ref()),
         shown(snapshot.since.as_ref()),
         plural(
@@ -78,8 +78,7 @@ fn extent(response: &ListConnectionsResponse, layout: Layout) -> String {
         total
     };
     if !response.next_page_token.is_empty() {
-        text.push_str("; the next page: ");
-        text.push_str(&format!("--page {}", clean(&response.next_page_token)));
+        text.push_str(&format!("; {}", page::told(&response.next_page_token)));
     }
     format!("{}\n\n", layout.look.dim(&text))
 }

@@ -1,11 +1,17 @@
 //! Growth: blocks by stack, tables by everything else. `top` and `diff` share both.
 
+use profiler_formats::{
+    connection,
+    frame::{frame_name, owner_name},
+};
 use profiler_proto::v1::{DiffResponse, GrowthRow, TopResponse};
 
 use crate::{
     args::{By, Order},
-    folded::{frame_name, owner_name},
-    render::{accounting, connection, stack},
+    render::{
+        accounting, page, stack,
+        target::{add_nodes, several_nodes},
+    },
     screen::Look,
     table::{Align, Table},
     text::{base_name, clean, plural, short_container},
@@ -22,6 +28,8 @@ pub struct Layout {
     pub order: Order,
     /// The connection that it is on behalf of; none: all growth.
     pub connection: Option<u64>,
+    /// Whether it is what one target has more than another.
+    pub compared: bool,
     /// Most frames of a stack.
     pub frames: usize,
     /// Width and colour.
@@ -41,6 +49,7 @@ pub fn top(response: &TopResponse, layout: Layout) -> String {
     )));
     text.push('\n');
     text.push_str(&rows(&response.rows, layout, false));
+    text.push_str(&page::next(&response.next_page_token, look));
     text.push_str(&accounting::footer(response.accounting.as_ref(), look));
     text
 }
@@ -48,19 +57,22 @@ pub fn top(response: &TopResponse, layout: Layout) -> String {
 /// Growth between two moments.
 pub fn diff(response: &DiffResponse, layout: Layout) -> String {
     let look = layout.look;
-    let order = match layout.order {
-        Order::Live => "growth of live",
-        other => other.name(),
+    let order = match (layout.order, layout.compared) {
+        (Order::Live, true) => "difference of live",
+        (Order::Live, false) => "growth of live",
+        (other, _) => other.name(),
     };
     let mut text = heading(layout, "largest", order);
-    text.push_str(&look.dim(&format!(
-        "from {} to {}; {}\n",
-        shown(response.from.as_ref()),
-        shown(response.to.as_ref()),
-        extent(&response.rows, response.total_rows),
-    )));
+    let (from, to) = (shown(response.from.as_ref()), shown(response.to.as_ref()));
+    let moments = match layout.compared {
+        true => format!("what is there at {to}, against the other target at {from}"),
+        false => format!("from {from} to {to}"),
+    };
+    let extent = extent(&response.rows, response.total_rows);
+    text.push_str(&look.dim(&format!("{moments}; {extent}\n")));
     text.push('\n');
     text.push_str(&rows(&response.rows, layout, true));
+    text.push_str(&page::next(&response.next_page_token, look));
     text.push_str(&accounting::footer(response.accounting.as_ref(), look));
     text
 }
@@ -68,7 +80,7 @@ pub fn diff(response: &DiffResponse, layout: Layout) -> String {
 fn heading(layout: Layout, how: &str, order: &str) -> String {
     let precision = match layout.by {
         By::Stack | By::Function => "sampled estimates",
-        By::Process | By::Container | By::Connection => "exact",
+        By::Process | By::Container | By::Connection | By::Node => "exact",
     };
     let behalf = behalf(layout.connection);
     let title = format!(
@@ -105,27 +117,35 @@ fn rows(rows: &[GrowthRow], layout: Layout, change: bool) -> String {
     if rows.is_empty() {
         return "no growth matches; `profiler targets` lists what is observed\n\n".into();
     }
-    match layout.by {
-        By::Stack => {
-            let blocks = rows.iter().enumerate();
-            blocks
-                .map(|(index, row)| block(index + 1, row, layout, change))
-                .collect()
-        }
-        By::Process | By::Container | By::Function | By::Connection => {
-            let mut text = grouped(rows, layout.by, change).render(layout.look);
-            text.push('\n');
-            text
-        }
+    if layout.by == By::Stack {
+        let with_node = on_several_nodes(rows);
+        let blocks = rows.iter().enumerate();
+        return blocks
+            .map(|(index, row)| block(index + 1, row, layout, change, with_node))
+            .collect();
     }
+    let mut text = grouped(rows, layout, change).render(layout.look);
+    text.push('\n');
+    text
+}
+
+/// Whether rows need their node to be told apart.
+pub fn on_several_nodes(rows: &[GrowthRow]) -> bool {
+    several_nodes(nodes(rows))
+}
+
+fn nodes(rows: &[GrowthRow]) -> impl Iterator<Item = &str> + Clone {
+    rows.iter().map(|row| row.node.as_str())
 }
 
 /// One stack: a line of figures, a line of whose it is, its frames.
-fn block(number: usize, row: &GrowthRow, layout: Layout, change: bool) -> String {
+fn block(number: usize, row: &GrowthRow, layout: Layout, change: bool, with_node: bool) -> String {
     let look = layout.look;
     let mut figures = vec![look.bold(&format!("#{number}"))];
     if change {
-        figures.push(format!("growth {}", coloured(row.live_delta_bytes, look)));
+        let word = if layout.compared { "more" } else { "growth" };
+        let change = coloured(row.live_delta_bytes, look);
+        figures.push(format!("{word} {change}"));
     }
     figures.push(format!("live {}", bytes(row.committed_live_bytes)));
     figures.push(format!(
@@ -137,12 +157,13 @@ fn block(number: usize, row: &GrowthRow, layout: Layout, change: bool) -> String
     if row.committed_live_bytes > 0 {
         figures.push(format!("age {}", age(row)));
     }
-    format!(
-        "{}\n    {}\n{}\n",
-        figures.join("  "),
-        look.dim(&whose(row)),
-        stack::lines(row, layout.frames, look)
-    )
+    let mut text = figures.join("  ");
+    // What is compared is matched whatever process it is of.
+    if !layout.compared {
+        let node = if with_node { on(row) } else { String::new() };
+        text.push_str(&format!("\n    {}{node}", look.dim(&whose(row))));
+    }
+    format!("{text}\n{}\n", stack::lines(row, layout.frames, look))
 }
 
 /// Oldest to newest of what is live.
@@ -179,6 +200,14 @@ fn whose(row: &GrowthRow) -> String {
     text
 }
 
+/// The node of a row.
+fn on(row: &GrowthRow) -> String {
+    match row.node.as_str() {
+        "" => String::new(),
+        node => format!("  on {}", clean(node)),
+    }
+}
+
 fn coloured(change: i64, look: Look) -> String {
     match change {
         1.. => look.warn(&delta(change)),
@@ -187,53 +216,69 @@ fn coloured(change: i64, look: Look) -> String {
     }
 }
 
-fn grouped(rows: &[GrowthRow], by: By, change: bool) -> Table {
+fn grouped(rows: &[GrowthRow], layout: Layout, change: bool) -> Table {
+    let by = layout.by;
+    let named = name_titles(by);
+    let mut titles = figure_titles(layout, change);
+    titles.extend_from_slice(named);
+    let mut table = Table::new(titles);
+    for row in rows {
+        let mut cells = figures(row, by, change);
+        cells.extend(names(row, by));
+        table.push(cells);
+    }
+    if by != By::Node {
+        add_nodes(&mut table, named[0].0, nodes(rows));
+    }
+    table
+}
+
+fn figure_titles(layout: Layout, change: bool) -> Vec<(&'static str, Align)> {
     let mut titles = Vec::new();
-    if change {
-        titles.push(("GROWTH", Align::Right));
-    }
-    titles.push(("LIVE", Align::Right));
-    if by == By::Function {
-        titles.push(("SELF", Align::Right));
-    }
-    titles.extend([("ALLOCATED", Align::Right), ("FREED", Align::Right)]);
-    titles.push(("EVENTS", Align::Right));
-    titles.extend(match by {
-        By::Function => vec![("FUNCTION", Align::Left), ("PLACE", Align::Left)],
-        By::Container => vec![("CONTAINER", Align::Left), ("CGROUP", Align::Left)],
-        By::Connection => vec![
+    let more = if layout.compared { "MORE" } else { "GROWTH" };
+    titles.extend(change.then_some(more));
+    titles.push("LIVE");
+    titles.extend((layout.by == By::Function).then_some("SELF"));
+    titles.extend(["ALLOCATED", "FREED", "EVENTS"]);
+    titles
+        .into_iter()
+        .map(|title| (title, Align::Right))
+        .collect()
+}
+
+fn figures(row: &GrowthRow, by: By, change: bool) -> Vec<String> {
+    let mut cells = Vec::new();
+    cells.extend(change.then(|| delta(row.live_delta_bytes)));
+    cells.push(bytes(row.committed_live_bytes));
+    cells.extend((by == By::Function).then(|| bytes(row.self_live_bytes)));
+    cells.push(bytes(row.committed_allocated_bytes));
+    cells.push(bytes(row.committed_freed_bytes));
+    cells.push(count(row.events));
+    cells
+}
+
+fn name_titles(by: By) -> &'static [(&'static str, Align)] {
+    match by {
+        By::Node => &[("NODE", Align::Left)],
+        By::Function => &[("FUNCTION", Align::Left), ("PLACE", Align::Left)],
+        By::Container => &[("CONTAINER", Align::Left), ("CGROUP", Align::Left)],
+        By::Connection => &[
             ("COOKIE", Align::Right),
             ("PROCESS", Align::Left),
             ("CONNECTION", Align::Left),
         ],
-        By::Process | By::Stack => vec![
+        By::Process | By::Stack => &[
             ("PID", Align::Right),
             ("PROCESS", Align::Left),
             ("CONTAINER", Align::Left),
         ],
-    });
-    let mut table = Table::new(titles);
-    for row in rows {
-        let mut cells = Vec::new();
-        if change {
-            cells.push(delta(row.live_delta_bytes));
-        }
-        cells.push(bytes(row.committed_live_bytes));
-        if by == By::Function {
-            cells.push(bytes(row.self_live_bytes));
-        }
-        cells.push(bytes(row.committed_allocated_bytes));
-        cells.push(bytes(row.committed_freed_bytes));
-        cells.push(count(row.events));
-        cells.extend(names(row, by));
-        table.push(cells);
     }
-    table
 }
 
 /// What a row is called, in as many cells as its grouping has names.
 fn names(row: &GrowthRow, by: By) -> Vec<String> {
     match by {
+        By::Node => vec![clean(&row.node).into_owned()],
         By::Function => vec![function(row), function_place(row)],
         By::Container => vec![
             short_container(&row.container_id).into_owned(),
@@ -255,9 +300,18 @@ fn names(row: &GrowthRow, by: By) -> Vec<String> {
     }
 }
 
+/// Its node, and what a row is called, in one line.
+pub fn label_on_node(row: &GrowthRow, by: By) -> String {
+    match by {
+        By::Node => label(row, by),
+        _ => format!("{}  {}", clean(&row.node), label(row, by)),
+    }
+}
+
 /// What a row is called, in one line.
 pub fn label(row: &GrowthRow, by: By) -> String {
     match by {
+        By::Node => clean(&row.node).into_owned(),
         By::Stack => format!("{}  {}", process(row), trace(row)),
         By::Process => whose(row),
         By::Container => short_container(&row.container_id).into_owned(),

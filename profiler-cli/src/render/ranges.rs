@@ -1,9 +1,10 @@
 //! The ledger of one process.
 
+use profiler_formats::connection::behalf;
 use profiler_proto::v1::{Behalf, GrowthRow, ListRangesResponse, OwnerKind, Range};
 
 use crate::{
-    render::{connection::behalf, stack},
+    render::stack,
     screen::Look,
     text::{clean, plural},
     time::shown,

@@ -1,11 +1,11 @@
 //! Call stacks, leaf first.
 
-use profiler_proto::v1::{Frame, FrameKind, GrowthRow};
+use profiler_formats::frame::{TRUNCATED, frame_name, lacks_mark, owner_name, place};
+use profiler_proto::v1::{Frame, GrowthRow};
 
 use crate::{
-    folded::{TRUNCATED, frame_name, lacks_mark, owner_name},
     screen::Look,
-    text::{base_name, clean, columns, cut, plural},
+    text::{base_name, columns, cut, plural},
 };
 
 const INDENT: &str = "      ";
@@ -64,34 +64,9 @@ fn joined(name: &str, place: &str) -> String {
     }
 }
 
-/// File and line, else the module; for a frame without a name what identifies its module.
-fn place(frame: &Frame) -> String {
-    if frame.kind() == FrameKind::Truncated {
-        return String::new();
-    }
-    if !frame.file.is_empty() {
-        let file = clean(&frame.file);
-        return match frame.line {
-            0 => file.into_owned(),
-            line => format!("{file}:{line}"),
-        };
-    }
-    if frame.function.is_empty() {
-        return match frame.build_id.get(..frame.build_id.len().min(12)) {
-            Some(id) if !id.is_empty() => format!("(build id {})", clean(id)),
-            _ if frame.module.is_empty() => String::new(),
-            _ => "(no build id)".into(),
-        };
-    }
-    match frame.module.as_str() {
-        "" => String::new(),
-        module => format!("({})", clean(base_name(module))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use profiler_proto::v1::OwnerKind;
+    use profiler_proto::v1::{FrameKind, OwnerKind};
 
     use super::*;
 

@@ -1,4 +1,4 @@
-//! How the agent is.
+//! How the agent or collector is.
 
 use profiler_proto::v1::{Capability, GetStatusResponse};
 
@@ -10,18 +10,24 @@ use crate::{
     units::{bytes, count, seconds, share},
 };
 
-/// The state of an agent.
+/// The state of an agent, or of a collector: that has no kernel side, and tells no cost.
 pub fn status(response: &GetStatusResponse, endpoint: &str, look: Look) -> String {
     let mut lines = vec![
         ("endpoint", clean(endpoint).into_owned()),
-        ("agent", agent(response)),
-        ("node", node(response)),
-        ("running", running(response)),
-        ("cost", cost(response)),
+        (role(response), version(response)),
+    ];
+    if is_agent(response) {
+        lines.push(("node", node(response)));
+    }
+    lines.push(("running", running(response)));
+    if is_agent(response) {
+        lines.push(("cost", cost(response)));
+    }
+    lines.extend([
         ("observes", observes(response)),
         ("history", history(response)),
         ("tables", tables(response)),
-    ];
+    ]);
     for capability in &response.capabilities {
         lines.push(("served", served(capability)));
         let refused = capability.refused.iter();
@@ -60,7 +66,20 @@ pub fn cpu_share(response: &GetStatusResponse) -> f64 {
     }
 }
 
-fn agent(response: &GetStatusResponse) -> String {
+/// Whether it is an agent: only those have a kernel to watch.
+pub fn is_agent(response: &GetStatusResponse) -> bool {
+    !response.kernel.is_empty()
+}
+
+/// What it is called.
+pub fn role(response: &GetStatusResponse) -> &'static str {
+    match is_agent(response) {
+        true => "agent",
+        false => "collector",
+    }
+}
+
+fn version(response: &GetStatusResponse) -> String {
     format!("{} (pid {})", clean(&response.version), response.agent_pid)
 }
 
@@ -103,18 +122,26 @@ fn observes(response: &GetStatusResponse) -> String {
 }
 
 fn history(response: &GetStatusResponse) -> String {
-    format!(
-        "since {}, {} of {}",
-        shown(response.history_oldest.as_ref()),
-        bytes(response.history_bytes),
-        bytes(response.history_budget_bytes)
-    )
+    let oldest = match &response.history_oldest {
+        Some(oldest) => format!("since {}", shown(Some(oldest))),
+        None => "none yet".into(),
+    };
+    let budget = match response.history_budget_bytes {
+        0 => String::new(),
+        budget => format!(" of {}", bytes(budget)),
+    };
+    format!("{oldest}, {}{budget}", bytes(response.history_bytes))
 }
 
 fn tables(response: &GetStatusResponse) -> String {
     let stacks = plural(response.stacks.into(), "stack", "stacks");
-    let modules = plural(response.modules.into(), "module", "modules");
-    format!("{stacks}, {modules}")
+    match is_agent(response) {
+        true => format!(
+            "{stacks}, {}",
+            plural(response.modules.into(), "module", "modules")
+        ),
+        false => stacks,
+    }
 }
 
 fn served(capability: &Capability) -> String {
@@ -128,6 +155,32 @@ fn served(capability: &Capability) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_collector_has_no_kernel_side() {
+        let response = GetStatusResponse {
+            version: "0.1.0".into(),
+            agent_pid: 12,
+            processes_observed: 213,
+            containers: 12,
+            history_bytes: 3 << 30,
+            stacks: 40_000,
+            notes: vec!["a collector with sqlite".into()],
+            ..GetStatusResponse::default()
+        };
+        let text = status(&response, "https://c:7751", Look::plain(None));
+        let expected = "\
+endpoint   https://c:7751
+collector  0.1.0 (pid 12)
+running    0s, since unknown
+observes   213 processes in 12 containers
+history    none yet, 3.0 GiB
+tables     40,000 stacks
+note       a collector with sqlite
+
+accounting";
+        assert!(text.starts_with(expected), "{text}");
+    }
 
     #[test]
     fn tells_cost_capabilities_and_notes() {

@@ -3,42 +3,22 @@
 use profiler_proto::v1::{ListTargetsResponse, Target, TargetState};
 
 use crate::{
-    render::accounting,
+    render::{
+        accounting, page,
+        target::{add_nodes, container, pod},
+    },
     screen::Look,
     table::{Align, Table},
-    text::{clean, plural, short_container},
+    text::{clean, plural},
     time::shown,
     units::{bytes, count},
 };
 
+/// Columns that give way where it is narrow, the first first.
+const GIVE_WAY: [&str; 4] = ["OPS", "KIND", "RELEASED", "FREED"];
+
 /// The table of targets.
 pub fn targets(response: &ListTargetsResponse, look: Look) -> String {
-    let mut table = Table::new([
-        ("PID", Align::Right),
-        ("COMMITTED", Align::Right),
-        ("RELEASED", Align::Right),
-        ("ALLOCATED", Align::Right),
-        ("FREED", Align::Right),
-        ("OPS", Align::Right),
-        ("STATE", Align::Left),
-        ("PROCESS", Align::Left),
-        ("CONTAINER", Align::Left),
-        ("KIND", Align::Left),
-    ]);
-    for target in &response.targets {
-        table.push(vec![
-            target.pid.to_string(),
-            bytes(target.committed_bytes),
-            bytes(target.released_bytes),
-            bytes(target.committed_allocated_bytes),
-            bytes(target.committed_freed_bytes),
-            count(target.operations),
-            state(target),
-            clean(&target.process_name).into_owned(),
-            container(target),
-            clean(&target.container_kind).into_owned(),
-        ]);
-    }
     let time = response.snapshot.and_then(|snapshot| snapshot.time);
     let shown_rows = response.targets.len() as u64;
     let total = plural(response.total.into(), "process", "processes");
@@ -52,11 +32,52 @@ pub fn targets(response: &ListTargetsResponse, look: Look) -> String {
     if response.targets.is_empty() {
         text.push_str("no process matches\n");
     } else {
-        text.push_str(&table.render(look));
+        text.push_str(&table(response).render_fitting(&GIVE_WAY, look));
     }
     text.push('\n');
+    text.push_str(&page::next(&response.next_page_token, look));
     text.push_str(&accounting::footer(response.accounting.as_ref(), look));
     text
+}
+
+fn table(response: &ListTargetsResponse) -> Table {
+    let targets = &response.targets;
+    let mut table = Table::new([
+        ("PID", Align::Right),
+        ("COMMITTED", Align::Right),
+        ("RELEASED", Align::Right),
+        ("ALLOCATED", Align::Right),
+        ("FREED", Align::Right),
+        ("OPS", Align::Right),
+        ("STATE", Align::Left),
+        ("PROCESS", Align::Left),
+        ("CONTAINER", Align::Left),
+        ("KIND", Align::Left),
+    ]);
+    for target in targets {
+        table.push(cells(target));
+    }
+    if targets.iter().any(|target| !target.pod.is_empty()) {
+        table.insert("KIND", "POD", targets.iter().map(pod).collect());
+    }
+    let nodes = targets.iter().map(|target| target.node.as_str());
+    add_nodes(&mut table, "PID", nodes);
+    table
+}
+
+fn cells(target: &Target) -> Vec<String> {
+    vec![
+        target.pid.to_string(),
+        bytes(target.committed_bytes),
+        bytes(target.released_bytes),
+        bytes(target.committed_allocated_bytes),
+        bytes(target.committed_freed_bytes),
+        count(target.operations),
+        state(target),
+        clean(&target.process_name).into_owned(),
+        container(target),
+        clean(&target.container_kind).into_owned(),
+    ]
 }
 
 /// The state of a target, with its losses.
@@ -75,15 +96,6 @@ pub fn state(target: &Target) -> String {
     }
 }
 
-/// The container or, for a process in none, the systemd unit or the host.
-fn container(target: &Target) -> String {
-    match target.container_id.as_str() {
-        "" | "host" if !target.unit.is_empty() => clean(&target.unit).into_owned(),
-        "" => clean(&target.container_kind).into_owned(),
-        id => short_container(id).into_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use profiler_proto::v1::Accounting;
@@ -93,6 +105,7 @@ mod tests {
     #[test]
     fn a_line_a_process() {
         let response = ListTargetsResponse {
+            next_page_token: String::new(),
             targets: vec![Target {
                 pid: 4711,
                 process_name: "evil\x1b[2J".into(),

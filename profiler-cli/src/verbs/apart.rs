@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use profiler_proto::v1::{
-    Connection, ConnectionOrder, GrowthRow, ListConnectionsRequest, TopRequest, TopResponse,
+    Connection, ConnectionOrder, GrowthRow, ListConnectionsRequest, Selector, TopRequest,
+    TopResponse,
 };
 
 use crate::{args::Value, client::Client, failure::Failure};
@@ -23,6 +24,7 @@ pub(super) async fn by_connection(
     let mut apart = 0;
     for connection in &connections {
         let one = TopRequest {
+            selector: Some(on_its_node(request.selector.as_ref(), connection)),
             connection: connection.cookie,
             include_unattributed: false,
             ..request.clone()
@@ -70,12 +72,22 @@ async fn largest(
     Ok((response.connections, response.total))
 }
 
+/// A cookie is a node's own.
+fn on_its_node(selector: Option<&Selector>, connection: &Connection) -> Selector {
+    let mut selector = selector.cloned().unwrap_or_default();
+    if !connection.node.is_empty() {
+        selector.nodes = vec![connection.node.clone()];
+    }
+    selector
+}
+
 /// What makes a row by stack the same in two answers.
-type Key = (u32, String, String, i32, u64);
+type Key = (String, u32, String, String, i32, u64);
 
 fn key(row: &GrowthRow) -> Key {
     let (process, container) = (row.process_name.clone(), row.container_id.clone());
-    (row.pid, process, container, row.owner, row.stack_id)
+    let node = row.node.clone();
+    (node, row.pid, process, container, row.owner, row.stack_id)
 }
 
 /// All growth less that of connections. Both are estimates, of moments that are not quite the

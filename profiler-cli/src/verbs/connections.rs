@@ -1,10 +1,11 @@
 //! `connections`.
 
+use profiler_formats::json;
+
 use crate::{
     args::{ConnectionsArgs, Format},
     client::Client,
     failure::Failure,
-    json,
     render::connections::{self, Layout},
     screen::Screen,
 };

@@ -1,10 +1,11 @@
 //! `export`: growth by stack for other tools.
 
+use profiler_formats::{folded, json, pprof};
+
 use crate::{
     args::{ExportArgs, ExportFormat},
     client::Client,
     failure::Failure,
-    folded, json, pprof,
     screen::Screen,
     text::plural,
     units::share,
@@ -31,7 +32,12 @@ pub(super) async fn export(
     mut client: Client,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let request = all_stacks(&args.select, args.behalf, args.when, args.unattributed);
+    let request = all_stacks(
+        args.select.to_wire(),
+        args.behalf,
+        args.when,
+        args.unattributed,
+    );
     let (response, apart) = if args.connection_labels {
         let (response, told) = by_connection(request, args.value, &mut client).await?;
         (response, Some(told))
@@ -42,7 +48,7 @@ pub(super) async fn export(
         ExportFormat::Pprof => pprof::to_gzip(&response)
             .map_err(|error| Failure::new(format!("cannot compress: {error}")))?,
         ExportFormat::Folded => {
-            folded::lines(&folded::fold(&response.rows, args.value)).into_bytes()
+            folded::lines(&folded::fold(&response.rows, args.value.into())).into_bytes()
         }
         ExportFormat::Json => json::to_text(&response)?.into_bytes(),
     };

@@ -1,11 +1,16 @@
 //! `flame`: growth by stack as a picture.
 
+use profiler_formats::{
+    flame::{self, Caption, Kind},
+    folded::{self, Folded, fold, fold_by_connection},
+};
+
+use profiler_proto::v1::Selector;
+
 use crate::{
     args::{FlameArgs, FlameBy, WhenArgs},
     client::Client,
     failure::Failure,
-    flame::{self, Caption},
-    folded::{self, Folded, fold, fold_by_connection},
     render::growth::behalf,
     screen::Screen,
     text::plural,
@@ -20,6 +25,18 @@ pub(super) fn check(args: &FlameArgs, screen: &Screen) -> Result<(), Failure> {
             "--connection draws the stacks of one, --by connection those of the largest",
         ));
     }
+    if args.by == FlameBy::Connection && compares(args) {
+        return Err(Failure::with_hint(
+            "--by connection and --against exclude each other",
+            "connections of two targets are not the same: leave --by away",
+        ));
+    }
+    if compares(args) && (args.when.at.is_some() || args.when.since.is_some()) {
+        return Err(Failure::with_hint(
+            "--against compares what is there at a moment",
+            "--to names the moment of the selection, --from that of the other target",
+        ));
+    }
     if args.folded {
         return Ok(());
     }
@@ -32,24 +49,15 @@ pub(super) async fn flame(
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let mut facts = vec!["tier C: demand, not retention".to_owned()];
-    let when = match args.from {
-        Some(_) => WhenArgs {
-            since: None,
-            at: args.to,
-        },
-        None => args.when,
-    };
-    let now = stacks(args, when, &mut client, &mut facts).await?;
-    let before = match args.from {
-        Some(from) => {
-            let when = WhenArgs {
-                since: None,
-                at: Some(from),
-            };
-            Some(stacks(args, when, &mut client, &mut Vec::new()).await?)
-        }
+    let (side, other) = sides(args);
+    let now = stacks(args, side, &mut client, &mut facts).await?;
+    let before = match other {
+        Some(other) => Some(stacks(args, other, &mut client, &mut Vec::new()).await?),
         None => None,
     };
+    if compares(args) {
+        facts.push("red: more than the other target, blue: less".into());
+    }
     let total = now
         .values()
         .fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
@@ -62,8 +70,10 @@ pub(super) async fn flame(
     let output = match (args.folded, &before) {
         (true, None) => folded::lines(&now).into_bytes(),
         (true, Some(before)) => flame::merged(before, &now)?.into_bytes(),
-        (false, None) => flame::svg(&folded::lines(&now), &caption)?,
-        (false, Some(before)) => flame::svg(&flame::merged(before, &now)?, &caption)?,
+        (false, None) => flame::svg(&folded::lines(&now), &caption, Kind::Interactive)?,
+        (false, Some(before)) => {
+            flame::svg(&flame::merged(before, &now)?, &caption, Kind::Interactive)?
+        }
     };
     if screen.save(args.output.as_deref(), &output)? {
         let stacks = plural(now.len() as u64, "stack", "stacks");
@@ -72,24 +82,65 @@ pub(super) async fn flame(
     Ok(())
 }
 
-/// Folded stacks at one moment; what a viewer has to know is added to `facts`.
+fn compares(args: &FlameArgs) -> bool {
+    !args.against.conditions.is_empty()
+}
+
+/// What is folded: of which targets, and when.
+struct Side {
+    selector: Option<Selector>,
+    when: WhenArgs,
+}
+
+/// What is drawn, and what it is compared with.
+fn sides(args: &FlameArgs) -> (Side, Option<Side>) {
+    let selector = args.select.to_wire();
+    let at = |at| WhenArgs { since: None, at };
+    let other = match (args.against.to_wire(), args.from) {
+        (None, None) => {
+            let when = args.when;
+            return (Side { selector, when }, None);
+        }
+        (None, from) => Side {
+            selector: selector.clone(),
+            when: at(from),
+        },
+        (against, from) => Side {
+            selector: against,
+            when: at(from.or(args.to)),
+        },
+    };
+    let when = at(args.to);
+    (Side { selector, when }, Some(other))
+}
+
+/// Stands in the place of the process where targets are compared: it may be called otherwise in
+/// the other one.
+const ANY_PROCESS: &str = "[any process]";
+
+/// Folded stacks of one side; what a viewer has to know is added to `facts`.
 async fn stacks(
     args: &FlameArgs,
-    when: WhenArgs,
+    side: Side,
     client: &mut Client,
     facts: &mut Vec<String>,
 ) -> Result<Folded, Failure> {
-    let request = all_stacks(&args.select, args.behalf, when, args.unattributed);
+    let request = all_stacks(side.selector, args.behalf, side.when, args.unattributed);
     let (response, folded) = match args.by {
         FlameBy::Stack => {
-            let response = client.top(request).await?;
-            let folded = fold(&response.rows, args.value);
+            let mut response = client.top(request).await?;
+            if compares(args) {
+                for row in &mut response.rows {
+                    ANY_PROCESS.clone_into(&mut row.process_name);
+                }
+            }
+            let folded = fold(&response.rows, args.value.into());
             (response, folded)
         }
         FlameBy::Connection => {
             let (response, told) = by_connection(request, args.value, client).await?;
             facts.push(told);
-            let folded = fold_by_connection(&response.rows, args.value);
+            let folded = fold_by_connection(&response.rows, args.value.into());
             (response, folded)
         }
     };

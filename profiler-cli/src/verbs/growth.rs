@@ -1,18 +1,22 @@
 //! `top` and `diff`.
 
+use profiler_formats::{
+    folded::{self, Value},
+    json,
+};
 use profiler_proto::v1::{DiffRequest, TopRequest};
 
 use crate::{
-    args::{BehalfArgs, By, DiffArgs, Format, ShapeArgs, StacksArgs, TopArgs, TopFormat, Value},
+    args::{BehalfArgs, By, DiffArgs, Format, ShapeArgs, StacksArgs, TopArgs, TopFormat},
     client::Client,
     failure::Failure,
-    folded, json,
     render::growth::{self, Layout},
     screen::Screen,
+    time::Moment,
 };
 
 /// Refuses what makes no sense before anyone is asked.
-pub(super) fn check(args: &TopArgs) -> Result<(), Failure> {
+pub(super) fn check_top(args: &TopArgs) -> Result<(), Failure> {
     if args.format == TopFormat::Folded && args.shape.by != By::Stack {
         return Err(Failure::with_hint(
             format!(
@@ -25,6 +29,19 @@ pub(super) fn check(args: &TopArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The same of a comparison: only functions are the same in two targets.
+pub(super) fn check_diff(args: &DiffArgs) -> Result<(), Failure> {
+    let compares = !args.against.conditions.is_empty();
+    match args.shape.by {
+        By::Stack | By::Function => Ok(()),
+        by if compares => Err(Failure::with_hint(
+            format!("two targets cannot be compared by {}", by.name()),
+            "choose --by stack or --by function: rows are matched by their functions",
+        )),
+        _ => Ok(()),
+    }
+}
+
 pub(super) async fn top(
     args: &TopArgs,
     mut client: Client,
@@ -35,10 +52,11 @@ pub(super) async fn top(
         by: args.shape.by.to_wire(),
         order: args.shape.order.to_wire(),
         limit: args.shape.limit,
-        at: args.when.at.map(|moment| moment.to_wire()),
-        since: args.when.since.map(|moment| moment.to_wire()),
+        at: args.when.at.map(Moment::to_wire),
+        since: args.when.since.map(Moment::to_wire),
         include_unattributed: args.shape.unattributed,
         connection: args.behalf.to_wire(),
+        page_token: args.page.token.clone(),
     };
     let response = client.top(request).await?;
     let text = match args.format {
@@ -62,16 +80,21 @@ pub(super) async fn diff(
         by: args.shape.by.to_wire(),
         order: args.shape.order.to_wire(),
         limit: args.shape.limit,
-        from: Some(args.from.to_wire()),
-        to: args.to.map(|moment| moment.to_wire()),
+        from: args.from.map(Moment::to_wire),
+        to: args.to.map(Moment::to_wire),
         include_unattributed: args.shape.unattributed,
         connection: args.behalf.to_wire(),
+        against: args.against.to_wire(),
+        page_token: args.page.token.clone(),
     };
     let response = client.diff(request).await?;
     let text = match args.format {
         Format::Json => json::to_text(&response)?,
         Format::Table => {
-            let layout = layout(&args.shape, args.behalf, args.stacks, screen);
+            let layout = Layout {
+                compared: !args.against.conditions.is_empty(),
+                ..layout(&args.shape, args.behalf, args.stacks, screen)
+            };
             growth::diff(&response, layout)
         }
     };
@@ -83,6 +106,7 @@ fn layout(shape: &ShapeArgs, behalf: BehalfArgs, stacks: StacksArgs, screen: &Sc
         by: shape.by,
         order: shape.order,
         connection: behalf.connection,
+        compared: false,
         frames: stacks.frames as usize,
         look: screen.look(stacks.no_truncate),
     }

@@ -4,23 +4,25 @@ mod apart;
 mod connections;
 mod export;
 mod flame;
+mod fleet;
 mod growth;
 mod status;
 
 use clap::CommandFactory as _;
-use profiler_proto::v1::{GroupBy, TopRequest};
+use profiler_proto::v1::{GroupBy, Selector, TopRequest};
 
 use crate::{
-    args::{BehalfArgs, Cli, Command, MOST_ROWS, SelectArgs, WhenArgs},
+    args::{BehalfArgs, Cli, Command, MOST_ROWS, WhenArgs},
     client::Client,
     failure::Failure,
     screen::Screen,
+    time::Moment,
     watch,
 };
 
 /// Runs the verb of a command line.
 pub(crate) async fn run(cli: Cli, screen: &mut Screen) -> Result<(), Failure> {
-    let endpoint = &cli.endpoint;
+    let endpoint = &cli.endpoint();
     match cli.command {
         // A live view outlives its endpoint: it connects by itself.
         Command::Watch(args) => watch::run(&args, endpoint, screen).await,
@@ -34,13 +36,20 @@ pub(crate) async fn run(cli: Cli, screen: &mut Screen) -> Result<(), Failure> {
             status::ranges(&args, Client::connect(endpoint).await?, screen).await
         }
         Command::Top(args) => {
-            growth::check(&args)?;
+            growth::check_top(&args)?;
             growth::top(&args, Client::connect(endpoint).await?, screen).await
         }
         Command::Connections(args) => {
             connections::connections(&args, Client::connect(endpoint).await?, screen).await
         }
-        Command::Diff(args) => growth::diff(&args, Client::connect(endpoint).await?, screen).await,
+        Command::Diff(args) => {
+            growth::check_diff(&args)?;
+            growth::diff(&args, Client::connect(endpoint).await?, screen).await
+        }
+        Command::Nodes(args) => fleet::nodes(&args, Client::connect(endpoint).await?, screen).await,
+        Command::Series(args) => {
+            fleet::series(&args, Client::connect(endpoint).await?, screen).await
+        }
         Command::Flame(args) => {
             flame::check(&args, screen)?;
             flame::flame(&args, Client::connect(endpoint).await?, screen).await
@@ -60,17 +69,17 @@ pub(crate) async fn run(cli: Cli, screen: &mut Screen) -> Result<(), Failure> {
 
 /// A request for all rows by stack that one answer can carry.
 fn all_stacks(
-    select: &SelectArgs,
+    selector: Option<Selector>,
     behalf: BehalfArgs,
     when: WhenArgs,
     unattributed: bool,
 ) -> TopRequest {
     TopRequest {
-        selector: select.to_wire(),
+        selector,
         by: GroupBy::Stack.into(),
         limit: MOST_ROWS,
-        at: when.at.map(|moment| moment.to_wire()),
-        since: when.since.map(|moment| moment.to_wire()),
+        at: when.at.map(Moment::to_wire),
+        since: when.since.map(Moment::to_wire),
         include_unattributed: unattributed,
         connection: behalf.to_wire(),
         ..TopRequest::default()

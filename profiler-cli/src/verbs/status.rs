@@ -1,13 +1,15 @@
 //! `status`, `targets`, `ranges`.
 
+use profiler_formats::json;
 use profiler_proto::v1::{ListRangesRequest, ListTargetsRequest};
 
 use crate::{
     args::{Format, RangesArgs, StatusArgs, TargetsArgs},
     client::Client,
     failure::Failure,
-    json, render,
+    render,
     screen::Screen,
+    time::Moment,
 };
 
 pub(super) async fn status(
@@ -32,6 +34,8 @@ pub(super) async fn targets(
         selector: args.select.to_wire(),
         include_exited: args.exited,
         limit: args.limit,
+        at: args.at.map(Moment::to_wire),
+        page_token: args.page.token.clone(),
     };
     let response = client.targets(request).await?;
     let text = match args.format {

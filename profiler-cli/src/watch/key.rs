@@ -2,11 +2,12 @@
 
 use profiler_proto::v1::GrowthRow;
 
-use crate::folded::frame_name;
+use profiler_formats::frame::frame_name;
 
 /// Everything that names a row, however rows are grouped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
+    node: String,
     pid: u32,
     process: String,
     cgroup: String,
@@ -22,6 +23,7 @@ impl Key {
         let function = row.frames.first().filter(|_| row.stack_id == 0);
         let connection = row.connection.as_ref();
         Self {
+            node: row.node.clone(),
             pid: row.pid,
             process: row.process_name.clone(),
             cgroup: row.cgroup.clone(),

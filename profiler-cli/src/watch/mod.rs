@@ -1,5 +1,6 @@
 //! The live view: a terminal interface where there is a terminal, plain lines elsewhere.
 
+pub mod detail;
 pub mod model;
 pub mod view;
 

@@ -10,6 +10,7 @@ use profiler_proto::v1::{GetStatusResponse, GrowthRow, Selector, TopResponse};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
+    detail::{Detail, PAGE_LINES},
     fetch::{Question, Refresh},
     key::Key,
 };
@@ -17,7 +18,7 @@ use crate::{
     args::{By, Order, WatchArgs},
     failure::Failure,
     render::{
-        growth::{cookie, label},
+        growth::{cookie, label, label_on_node, on_several_nodes},
         status,
     },
 };
@@ -31,16 +32,15 @@ const STACKS: u32 = 20;
 /// Refreshes that a sparkline reaches back.
 const SERIES: usize = 120;
 /// In the order in which a key goes through them.
-const GROUPINGS: [By; 5] = [
+const GROUPINGS: [By; 6] = [
     By::Process,
     By::Container,
+    By::Node,
     By::Connection,
     By::Stack,
     By::Function,
 ];
 const LONGEST_FILTER: usize = 64;
-/// Lines that PgUp and PgDn move by.
-const PAGE_LINES: u16 = 10;
 
 const NOT_APART: &str = "only the stacks of single connections can be asked for";
 
@@ -55,35 +55,7 @@ pub enum Mode {
     /// What the keys do.
     Help,
     /// The stacks of one row.
-    Detail(Detail),
-}
-
-/// The stacks of one row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Detail {
-    /// The row's name.
-    pub title: String,
-    /// What was asked for it.
-    pub(super) asked: Option<Question>,
-    /// Its stacks; none while they are being fetched.
-    pub rows: Option<Result<Vec<GrowthRow>, String>>,
-    /// Lines scrolled past.
-    pub scroll: u16,
-}
-
-impl Detail {
-    /// Scrolls, or says that it is to be closed.
-    fn pressed(&mut self, code: KeyCode) -> bool {
-        let scroll = self.scroll;
-        self.scroll = match code {
-            KeyCode::Up | KeyCode::Char('k') => scroll.saturating_sub(1),
-            KeyCode::Down | KeyCode::Char('j') => scroll.saturating_add(1),
-            KeyCode::PageUp => scroll.saturating_sub(PAGE_LINES),
-            KeyCode::PageDown => scroll.saturating_add(PAGE_LINES),
-            _ => scroll,
-        };
-        matches!(code, KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q'))
-    }
+    Detail(Box<Detail>),
 }
 
 /// Whether the endpoint answers.
@@ -111,7 +83,7 @@ pub(super) enum Action {
     /// Ask again now: the question has changed.
     Refresh,
     /// Fetch stacks for the detail.
-    Stacks(Question),
+    Stacks(Box<Question>),
 }
 
 /// The live view.
@@ -141,6 +113,7 @@ pub struct Model {
     pub connection: Option<u64>,
     interval: Duration,
     selector: Option<Selector>,
+    several_nodes: bool,
     series: HashMap<Key, VecDeque<u64>>,
 }
 
@@ -161,6 +134,7 @@ impl Model {
             connection: args.behalf.connection,
             interval: args.interval,
             selector: args.select.to_wire(),
+            several_nodes: false,
             series: HashMap::new(),
         }
     }
@@ -174,8 +148,16 @@ impl Model {
     pub fn rows(&self) -> Vec<&GrowthRow> {
         let rows = self.top.iter().flat_map(|top| &top.rows);
         let wanted = self.filter.to_lowercase();
-        rows.filter(|row| label(row, self.by).to_lowercase().contains(&wanted))
+        rows.filter(|row| self.name(row).to_lowercase().contains(&wanted))
             .collect()
+    }
+
+    /// What a row is called; its node is named where there are several.
+    pub fn name(&self, row: &GrowthRow) -> String {
+        match self.several_nodes {
+            true => label_on_node(row, self.by),
+            false => label(row, self.by),
+        }
     }
 
     /// Live bytes of a row at each refresh since it was first seen, oldest first.
@@ -190,7 +172,7 @@ impl Model {
             by: self.by,
             order: self.order,
             limit: match self.by {
-                By::Process | By::Container | By::Connection => ROWS,
+                By::Process | By::Container | By::Connection | By::Node => ROWS,
                 By::Stack | By::Function => ROWS_WITH_FRAMES,
             },
             connection: self.connection.unwrap_or(0),
@@ -229,6 +211,7 @@ impl Model {
             series.insert(Key::of(row), seen);
         }
         self.series = series;
+        self.several_nodes = on_several_nodes(&refresh.top.rows);
         self.status = Some(refresh.status);
         self.top = Some(refresh.top);
         self.clamp();
@@ -338,7 +321,7 @@ impl Model {
         let Some(row) = self.rows().get(self.selected).map(|row| (*row).clone()) else {
             return Action::None;
         };
-        let title = label(&row, self.by);
+        let title = self.name(&row);
         let asked = self.stacks_of(&row);
         let rows = match (&asked, self.by) {
             (Some(_), _) => None,
@@ -346,13 +329,13 @@ impl Model {
             // The row has all that there is.
             (None, _) => Some(Ok(vec![row])),
         };
-        self.mode = Mode::Detail(Detail {
+        self.mode = Mode::Detail(Box::new(Detail {
             title,
             asked: asked.clone(),
             rows,
             scroll: 0,
-        });
-        asked.map_or(Action::None, Action::Stacks)
+        }));
+        asked.map_or(Action::None, |asked| Action::Stacks(Box::new(asked)))
     }
 
     /// How to ask for the stacks of a row, where that can be asked.
@@ -362,29 +345,35 @@ impl Model {
             limit: STACKS,
             ..self.question()
         };
+        // Pids, units and cookies are a node's own.
+        let mut selector = on_node_of(row);
         match self.by {
             By::Stack | By::Function => return None,
-            By::Process => {
-                question.selector = Some(Selector {
-                    pids: vec![row.pid],
-                    ..Selector::default()
-                });
-            }
-            By::Container => {
-                question.selector = Some(Selector {
-                    containers: vec![row.container_id.clone()],
-                    ..Selector::default()
-                });
-            }
+            By::Node => {}
+            By::Process => selector.pids = vec![row.pid],
+            By::Container => selector.containers = vec![row.container_id.clone()],
             By::Connection if cookie(row) == 0 => return None,
             By::Connection => question.connection = cookie(row),
         }
+        question.selector = Some(selector);
         Some(question)
     }
 
     fn clamp(&mut self) {
         let last = self.rows().len().saturating_sub(1);
         self.selected = self.selected.min(last);
+    }
+}
+
+/// The node of a row; everything where that is not told.
+fn on_node_of(row: &GrowthRow) -> Selector {
+    let nodes = match row.node.as_str() {
+        "" => Vec::new(),
+        node => vec![node.to_owned()],
+    };
+    Selector {
+        nodes,
+        ..Selector::default()
     }
 }
 

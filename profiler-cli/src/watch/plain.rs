@@ -1,5 +1,6 @@
 //! The live view where there is no terminal: one block of lines an interval.
 
+use profiler_proto::v1::GetStatusResponse;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use super::fetch::{Question, Refresh, Source};
@@ -74,13 +75,16 @@ fn block(refresh: &Refresh, args: &WatchArgs, look: Look) -> String {
     let snapshot = refresh.top.snapshot.unwrap_or_default();
     let state = &refresh.status;
     let mut text = format!(
-        "{}  {} in {}  agent {}, {} of one CPU\n",
+        "{}  {} in {}{}\n",
         shown(snapshot.time.as_ref()),
         plural(state.processes_observed.into(), "process", "processes"),
         plural(state.containers.into(), "container", "containers"),
-        bytes(state.agent_resident_bytes),
-        share(status::cpu_share(state)),
+        cost(state),
     );
+    let name = match growth::on_several_nodes(&refresh.top.rows) {
+        true => growth::label_on_node,
+        false => growth::label,
+    };
     for row in &refresh.top.rows {
         text.push_str(&format!(
             "  live {:>10}  allocated {:>10}  freed {:>10}  events {:>7}  {}\n",
@@ -88,7 +92,7 @@ fn block(refresh: &Refresh, args: &WatchArgs, look: Look) -> String {
             bytes(row.committed_allocated_bytes),
             bytes(row.committed_freed_bytes),
             count(row.events),
-            growth::label(row, args.by),
+            name(row, args.by),
         ));
     }
     if refresh.top.rows.is_empty() {
@@ -96,4 +100,14 @@ fn block(refresh: &Refresh, args: &WatchArgs, look: Look) -> String {
     }
     text.push_str(&accounting::footer(refresh.top.accounting.as_ref(), look));
     text
+}
+
+/// What an agent costs; collectors don't tell.
+fn cost(state: &GetStatusResponse) -> String {
+    if !status::is_agent(state) {
+        return String::new();
+    }
+    let resident = bytes(state.agent_resident_bytes);
+    let cpu = share(status::cpu_share(state));
+    format!("  agent {resident}, {cpu} of one CPU")
 }

@@ -49,7 +49,7 @@ pub(super) async fn run(args: &WatchArgs, endpoint: &Endpoint) -> Result<(), Fai
                 Action::None => {}
                 Action::Quit => break,
                 Action::Refresh => inputs.ticks.reset_immediately(),
-                Action::Stacks(question) => inputs.ask(Request::Stacks(question), &mut model),
+                Action::Stacks(question) => inputs.ask(Request::Stacks(*question), &mut model),
             },
             Input::Resize => {}
             Input::End => break,

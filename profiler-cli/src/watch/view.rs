@@ -9,10 +9,16 @@ use ratatui::{
     widgets::{Block, Clear, Paragraph, Row, Table, TableState, Wrap},
 };
 
-use super::model::{Detail, Link, Mode, Model};
+use super::{
+    detail::Detail,
+    model::{Link, Mode, Model},
+};
 use crate::{
     args::By,
-    render::{growth, stack},
+    render::{
+        growth, spark, stack,
+        status::{is_agent, uptime_seconds},
+    },
     screen::Look,
     text::{clean, plural},
     units::{bytes, count, delta, seconds, share},
@@ -78,23 +84,35 @@ fn header(model: &Model, palette: Palette) -> Vec<Line<'static>> {
 }
 
 fn state(model: &Model, status: &GetStatusResponse) -> [Line<'static>; 2] {
-    let up = seconds(crate::render::status::uptime_seconds(status));
-    let title = format!(
-        "{}  kernel {}  agent {} up {up}",
-        clean(&status.node),
-        clean(&status.kernel),
-        clean(&status.version),
-    );
-    let cost = format!(
-        "{} in {}   agent {} resident, {} of one CPU, history {} of {}",
+    let up = seconds(uptime_seconds(status));
+    let version = clean(&status.version);
+    let observed = format!(
+        "{} in {}",
         plural(status.processes_observed.into(), "process", "processes"),
         plural(status.containers.into(), "container", "containers"),
-        bytes(status.agent_resident_bytes),
-        share(model.cpu_share),
-        bytes(status.history_bytes),
-        bytes(status.history_budget_bytes),
     );
-    [Line::from(title).bold(), cost.into()]
+    let history = bytes(status.history_bytes);
+    let [title, line] = if is_agent(status) {
+        [
+            format!(
+                "{}  kernel {}  agent {version} up {up}",
+                clean(&status.node),
+                clean(&status.kernel),
+            ),
+            format!(
+                "{observed}   agent {} resident, {} of one CPU, history {history} of {}",
+                bytes(status.agent_resident_bytes),
+                share(model.cpu_share),
+                bytes(status.history_budget_bytes),
+            ),
+        ]
+    } else {
+        [
+            format!("{}  collector {version} up {up}", clean(&model.endpoint)),
+            format!("{observed}   history {history}"),
+        ]
+    };
+    [Line::from(title).bold(), line.into()]
 }
 
 fn losses(model: &Model, palette: Palette, warning: Style) -> Line<'static> {
@@ -146,6 +164,7 @@ fn draw_table(frame: &mut Frame, area: Rect, model: &Model, palette: Palette) {
         By::Container => ["CONTAINER", "by container, exact"],
         By::Function => ["FUNCTION", "by function, sampled estimates"],
         By::Connection => ["CONNECTION", "by connection, exact"],
+        By::Node => ["NODE", "by node, exact"],
     };
     let spark_width = (area.width / 5).clamp(8, 40);
     let widths = [
@@ -200,11 +219,9 @@ fn table_row<'a>(row: &GrowthRow, model: &Model, width: u16, palette: Palette) -
         right(bytes(row.committed_freed_bytes)),
         right(count(row.events)),
         Span::styled(sparkline(&series, width.into()), palette.fg(Color::Cyan)).into(),
-        growth::label(row, model.by).into(),
+        model.name(row).into(),
     ])
 }
-
-const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// The last `width` figures as bars between their least and their largest: it shows the shape of
 /// growth, the column beside it its size.
@@ -212,14 +229,8 @@ pub fn sparkline(series: &[u64], width: usize) -> String {
     let shown = &series[series.len().saturating_sub(width)..];
     let least = shown.iter().copied().min().unwrap_or(0);
     let largest = shown.iter().copied().max().unwrap_or(0);
-    let span = u128::from(largest - least).max(1);
-    shown
-        .iter()
-        .map(|value| {
-            let step = u128::from(value - least) * 7 / span;
-            usize::try_from(step).map_or('█', |step| BARS[step.min(7)])
-        })
-        .collect()
+    let bars = shown.iter().map(|value| spark::bar(*value, least, largest));
+    bars.collect()
 }
 
 fn draw_detail(frame: &mut Frame, area: Rect, detail: &Detail) {
@@ -271,7 +282,7 @@ fn footer(model: &Model) -> Line<'static> {
 
 const HELP: &str = "\
 q, Ctrl-C   quit
-b           group by process, container, connection, stack, function
+b           group by process, container, node, connection, stack, function
 o           order by live, allocated, freed, events
 up, down    select (also k, j, PgUp, PgDn, Home, End)
 Enter       stacks of the selected row

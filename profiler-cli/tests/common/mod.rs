@@ -1,41 +1,54 @@
 //! A Query server with canned answers, in this process, and the client as a child process.
 
 mod connections;
+mod fleet;
+mod server;
 
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-    sync::{Arc, Mutex},
-    thread,
-};
+use std::sync::{Arc, Mutex};
 
 use pbjson_types::Timestamp;
 use profiler_proto::v1::{
     Accounting, DiffRequest, DiffResponse, Frame, FrameKind, GetStatusRequest, GetStatusResponse,
-    GroupBy, GrowthRow, ListConnectionsRequest, ListConnectionsResponse, ListRangesRequest,
-    ListRangesResponse, ListTargetsRequest, ListTargetsResponse, Loss, OwnerKind, Range, Snapshot,
-    Target, TargetState, TopRequest, TopResponse,
-    query_server::{Query, QueryServer},
+    GroupBy, GrowthRow, ListConnectionsRequest, ListConnectionsResponse, ListNodesRequest,
+    ListNodesResponse, ListRangesRequest, ListRangesResponse, ListSeriesRequest,
+    ListSeriesResponse, ListTargetsRequest, ListTargetsResponse, Loss, OwnerKind, Range, Snapshot,
+    Target, TargetState, TopRequest, TopResponse, query_server::Query,
 };
-use tokio::{net, sync::oneshot};
-use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
-use tonic::{Request, Response, Status, transport::Server};
+pub(crate) use server::{Fake, Ran, client, free_port, not_grpc, run};
+use tonic::{Request, Response, Status};
 
 /// Before this there is no history.
 pub(crate) const OLDEST: i64 = 1_767_225_600;
 
 const MIB: u64 = 1 << 20;
 
+/// What a server answers as.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Role {
+    #[default]
+    Agent,
+    /// From before there were collectors.
+    OldAgent,
+    Collector,
+}
+
 /// Answers, and remembers what it was asked.
 #[derive(Clone, Default)]
 struct Canned {
+    role: Role,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Canned {
     fn note<R: std::fmt::Debug>(&self, request: &R) {
         self.asked.lock().unwrap().push(format!("{request:?}"));
+    }
+
+    fn is_new(&self) -> Result<(), Status> {
+        match self.role {
+            Role::OldAgent => Err(Status::unimplemented("")),
+            Role::Agent | Role::Collector => Ok(()),
+        }
     }
 }
 
@@ -113,11 +126,32 @@ fn check_time(moment: Option<Timestamp>) -> Result<(), Status> {
 
 #[tonic::async_trait]
 impl Query for Canned {
+    async fn list_series(
+        &self,
+        request: Request<ListSeriesRequest>,
+    ) -> Result<Response<ListSeriesResponse>, Status> {
+        self.note(request.get_ref());
+        self.is_new()?;
+        Ok(Response::new(fleet::series()))
+    }
+
+    async fn list_nodes(
+        &self,
+        request: Request<ListNodesRequest>,
+    ) -> Result<Response<ListNodesResponse>, Status> {
+        self.note(request.get_ref());
+        self.is_new()?;
+        Ok(Response::new(fleet::nodes()))
+    }
+
     async fn get_status(
         &self,
         request: Request<GetStatusRequest>,
     ) -> Result<Response<GetStatusResponse>, Status> {
         self.note(request.get_ref());
+        if self.role == Role::Collector {
+            return Ok(Response::new(fleet::status()));
+        }
         Ok(Response::new(GetStatusResponse {
             version: "0.1.0".into(),
             node: "node-1".into(),
@@ -135,16 +169,23 @@ impl Query for Canned {
         request: Request<ListTargetsRequest>,
     ) -> Result<Response<ListTargetsResponse>, Status> {
         self.note(request.get_ref());
+        let request = request.into_inner();
+        check_time(request.at)?;
+        let mut targets = vec![Target {
+            pid: 4711,
+            process_name: "app".into(),
+            state: TargetState::Observed.into(),
+            committed_bytes: 12 * MIB,
+            ..Target::default()
+        }];
+        if self.role == Role::Collector {
+            targets = fleet::spread(&targets[0]);
+        }
         Ok(Response::new(ListTargetsResponse {
-            targets: vec![Target {
-                pid: 4711,
-                process_name: "app".into(),
-                state: TargetState::Observed.into(),
-                committed_bytes: 12 * MIB,
-                ..Target::default()
-            }],
-            total: 1,
+            total: targets.len() as u32,
+            targets,
             accounting: Some(accounting()),
+            next_page_token: fleet::next_page(request.limit, &request.page_token)?,
             ..ListTargetsResponse::default()
         }))
     }
@@ -180,7 +221,11 @@ impl Query for Canned {
         if selector.processes.iter().any(|name| name == "none") {
             rows.clear();
         }
+        if self.role == Role::Collector {
+            fleet::put_nodes(&mut rows);
+        }
         Ok(Response::new(TopResponse {
+            next_page_token: fleet::next_page(request.limit, &request.page_token)?,
             total_rows: rows.len() as u32,
             rows,
             snapshot: Some(Snapshot {
@@ -201,9 +246,16 @@ impl Query for Canned {
 
     async fn diff(&self, request: Request<DiffRequest>) -> Result<Response<DiffResponse>, Status> {
         self.note(request.get_ref());
-        check_time(request.get_ref().from)?;
+        let request = request.into_inner();
+        check_time(request.from)?;
+        let mut rows = vec![row(6 * MIB, "cache_put")];
+        if request.against.is_some() {
+            rows[0].pid = 0;
+            rows[0].process_name.clear();
+        }
         Ok(Response::new(DiffResponse {
-            rows: vec![row(6 * MIB, "cache_put")],
+            next_page_token: fleet::next_page(request.limit, &request.page_token)?,
+            rows,
             total_rows: 1,
             from: at(OLDEST),
             to: at(OLDEST + 600),
@@ -227,170 +279,4 @@ impl Query for Canned {
             target: None,
         }))
     }
-}
-
-/// A server that ends when it is dropped.
-pub(crate) struct Fake {
-    /// `--endpoint` for it.
-    pub(crate) endpoint: String,
-    asked: Arc<Mutex<Vec<String>>>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-enum Place {
-    Tcp(std::net::SocketAddr),
-    Unix(PathBuf),
-}
-
-impl Fake {
-    /// On a free port of loopback.
-    pub(crate) fn tcp() -> Self {
-        Self::on_port(0)
-    }
-
-    /// On this port of loopback.
-    pub(crate) fn on_port(port: u16) -> Self {
-        Self::start(Place::Tcp(([127, 0, 0, 1], port).into()))
-    }
-
-    /// On a Unix socket.
-    pub(crate) fn unix(path: &Path) -> Self {
-        Self::start(Place::Unix(path.to_owned()))
-    }
-
-    fn start(place: Place) -> Self {
-        let canned = Canned::default();
-        let asked = Arc::clone(&canned.asked);
-        let (stop, stopped) = oneshot::channel();
-        let (ready, is_ready) = std::sync::mpsc::channel();
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Runtime::new().unwrap();
-            runtime.block_on(async {
-                let server = Server::builder().add_service(QueryServer::new(canned));
-                // Not graceful: connections end at once, as when an agent is killed.
-                let serving = async {
-                    match place {
-                        Place::Tcp(address) => {
-                            let listener = net::TcpListener::bind(address).await.unwrap();
-                            ready
-                                .send(listener.local_addr().unwrap().to_string())
-                                .unwrap();
-                            server
-                                .serve_with_incoming(TcpListenerStream::new(listener))
-                                .await
-                        }
-                        Place::Unix(path) => {
-                            let listener = net::UnixListener::bind(&path).unwrap();
-                            ready.send(format!("unix:{}", path.display())).unwrap();
-                            server
-                                .serve_with_incoming(UnixListenerStream::new(listener))
-                                .await
-                        }
-                    }
-                };
-                tokio::select! {
-                    served = serving => served.unwrap(),
-                    _ = stopped => {}
-                }
-            });
-        });
-        Self {
-            endpoint: is_ready.recv().unwrap(),
-            asked,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
-    }
-
-    /// What it was asked, in order.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
-
-    /// Runs the client against it.
-    pub(crate) fn run(&self, line: &str) -> Ran {
-        let mut words = vec!["--endpoint", &self.endpoint];
-        words.extend(line.split_whitespace());
-        run(&words)
-    }
-}
-
-impl Drop for Fake {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-/// What the client did.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) code: i32,
-    pub(crate) out: Vec<u8>,
-    pub(crate) err: String,
-}
-
-impl Ran {
-    /// Standard output of a run that went well.
-    #[track_caller]
-    pub(crate) fn text(&self) -> String {
-        assert_eq!(self.code, 0, "{self:?}");
-        String::from_utf8(self.out.clone()).unwrap()
-    }
-
-    /// Standard error of a run that failed as errors do, with nothing on standard output.
-    #[track_caller]
-    pub(crate) fn error(&self) -> &str {
-        assert_eq!(self.code, 3, "{self:?}");
-        assert!(self.out.is_empty(), "{self:?}");
-        &self.err
-    }
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        Self {
-            code: output.status.code().unwrap_or(-1),
-            out: output.stdout,
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-}
-
-/// The client, not yet started, in an environment of its own.
-pub(crate) fn client(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_profiler"));
-    command
-        .args(words)
-        .env_remove("PROFILER_ENDPOINT")
-        .env("TZ", "UTC")
-        .stdin(Stdio::null());
-    command
-}
-
-/// Runs the client to its end.
-pub(crate) fn run(words: &[&str]) -> Ran {
-    client(words).output().unwrap().into()
-}
-
-/// A port of loopback on which something answers that is no gRPC server.
-pub(crate) fn not_grpc() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = listener.local_addr().unwrap().to_string();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mut stream = stream;
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
-        }
-    });
-    endpoint
-}
-
-/// A port of loopback on which nothing listens.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }

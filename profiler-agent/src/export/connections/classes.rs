@@ -4,11 +4,11 @@ use std::{cmp::Reverse, collections::HashMap, net::SocketAddr};
 
 use profiler_analysis::pattern::{self, Basis, Judgement};
 use profiler_proto::v1;
+use profiler_query::answer::Selection;
 
 use super::wire;
 use crate::{
     connection::{Address, Class, ClassKey, Connection, Connections},
-    export::selector::Selection,
     ids::ProcessHandle,
     profile::TargetInfo,
 };
@@ -89,6 +89,7 @@ fn class_to_wire(
 ) -> v1::ConnectionClass {
     let late = judgement.late_growth;
     v1::ConnectionClass {
+        node: info.map_or_else(String::new, |info| info.node.name.clone()),
         pid: info.map_or(0, |info| info.pid),
         process_name: info.map_or_else(String::new, |info| info.name.clone()),
         container_id: info.map_or_else(String::new, |info| info.container.id.clone()),

@@ -1,10 +1,9 @@
-//! Answers about connections.
+//! The agent's connections, as answers are made from them.
 
 mod classes;
-mod groups;
-mod joins;
-mod listing;
-mod rows;
+mod gather;
+mod listed;
+mod part;
 mod wire;
 
-pub(super) use self::{listing::Listing, wire::behalf_to_wire};
+pub(super) use self::{gather::answer, listed::Known, part::part};

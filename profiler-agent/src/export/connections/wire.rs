@@ -1,23 +1,12 @@
 //! Connections and what they are made of, for the wire.
 
 use profiler_proto::v1;
+use profiler_query::answer::{Clocks, connections::share, put_user};
 
 use crate::{
-    connection::{Connection, End, Kind, Protocol, Role, SocketFacts},
-    export::time::Moment,
-    profile::{BehalfKey, TargetInfo},
+    connection::{Connection, End, Kind, Peer, Protocol, Role, SocketFacts},
+    profile::TargetInfo,
 };
-
-pub(in crate::export) fn behalf_to_wire(behalf: BehalfKey) -> v1::Behalf {
-    match behalf {
-        BehalfKey::Connection(_) => v1::Behalf::Connection,
-        BehalfKey::Peer(_) => v1::Behalf::Peer,
-        BehalfKey::Folded => v1::Behalf::Folded,
-        BehalfKey::Nobody => v1::Behalf::NoConnection,
-        BehalfKey::Helper => v1::Behalf::HelperThread,
-        BehalfKey::Ring => v1::Behalf::IoUring,
-    }
-}
 
 pub(super) fn kind(kind: Kind) -> v1::ConnectionKind {
     match kind {
@@ -44,7 +33,7 @@ pub(super) fn protocol(protocol: Protocol) -> v1::ConnectionProtocol {
     }
 }
 
-pub(super) fn state(connection: &Connection) -> v1::ConnectionState {
+fn state(connection: &Connection) -> v1::ConnectionState {
     match connection.closed {
         None => v1::ConnectionState::Open,
         Some(_) => v1::ConnectionState::Closed,
@@ -67,7 +56,7 @@ pub(super) fn connection(
     connection: &Connection,
     info: Option<&TargetInfo>,
     pattern: v1::Pattern,
-    clocks: Moment,
+    clocks: Clocks,
 ) -> v1::Connection {
     let live = connection.live();
     let mut wire = v1::Connection {
@@ -87,16 +76,12 @@ pub(super) fn connection(
         put_facts(&mut wire, facts, live, clocks);
     }
     if let Some(info) = info {
-        wire.pid = info.pid;
-        wire.namespace_pid = info.namespace_pid;
-        wire.process_name.clone_from(&info.name);
-        wire.container_id.clone_from(&info.container.id);
-        wire.cgroup.clone_from(&info.container.cgroup);
+        put_user(&mut wire, info);
     }
     wire
 }
 
-fn put_facts(wire: &mut v1::Connection, facts: &SocketFacts, live: u64, clocks: Moment) {
+fn put_facts(wire: &mut v1::Connection, facts: &SocketFacts, live: u64, clocks: Clocks) {
     let traffic = &facts.traffic;
     wire.local = facts.local.to_string();
     wire.peer = facts.peer.to_string();
@@ -117,16 +102,24 @@ fn put_facts(wire: &mut v1::Connection, facts: &SocketFacts, live: u64, clocks: 
     wire.network_namespace = facts.network_namespace;
 }
 
-/// `part / whole`; 0 where there is no whole.
-pub(super) fn share(part: u64, whole: u64) -> f64 {
-    match whole {
-        0 => 0.0,
-        whole => part as f64 / whole as f64,
+/// Connections to one peer, taken together. The growth is the row's.
+pub(super) fn peer(peer: &Peer) -> v1::Connection {
+    v1::Connection {
+        peer: peer.key.address.to_string(),
+        kind: kind(peer.key.kind).into(),
+        role: role(peer.key.role).into(),
+        state: v1::ConnectionState::Closed.into(),
+        received_bytes: peer.traffic.received_bytes,
+        received_calls: peer.traffic.received_calls,
+        sent_bytes: peer.traffic.sent_bytes,
+        sent_calls: peer.traffic.sent_calls,
+        connections: peer.connections,
+        ..v1::Connection::default()
     }
 }
 
 /// A connection's curve.
-pub(super) fn points(connection: &Connection, clocks: Moment) -> Vec<v1::ConnectionPoint> {
+pub(super) fn points(connection: &Connection, clocks: Clocks) -> Vec<v1::ConnectionPoint> {
     let points = connection.points().map(|point| v1::ConnectionPoint {
         time: Some(clocks.to_wall(point.time)),
         received_calls: point.calls,

@@ -8,7 +8,7 @@ use super::fake::{
 use crate::{connection::Behalf, ledger::Owner};
 
 /// A recorded life of three processes, with snapshots at 500, 510 and 520 s.
-fn recorded() -> Pipeline {
+pub(super) fn recorded() -> Pipeline {
     let mut pipeline = Pipeline::new();
     pipeline.map(NODE, Owner::PreExisting, 150, 0x100, 10);
     pipeline.map(NODE, stack(1), 200, 0x200, 8);
@@ -359,6 +359,7 @@ async fn targets_are_listed_largest_first() {
             ..v1::Selector::default()
         }),
         limit: 1,
+        ..v1::ListTargetsRequest::default()
     };
     let answer = served
         .client

@@ -46,7 +46,7 @@ fn owner(stack: u32, behalf: Behalf) -> Owner {
 }
 
 /// node serves two connections, the first of which closes; redis has one to itself.
-fn recorded() -> Pipeline {
+pub(super) fn recorded() -> Pipeline {
     let mut pipeline = Pipeline::new();
     pipeline.map(NODE, owner(1, on(11)), 450, 0x100, 8);
     pipeline.map(NODE, owner(2, on(11)), 451, 0x200, 2);

@@ -1,7 +1,7 @@
 //! A pipeline, names and a server to ask.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -10,24 +10,24 @@ use std::{
 };
 
 use profiler_proto::v1::{self, query_client::QueryClient};
+use profiler_query::answer::{NameStacks, NamedStack};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
 };
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 
 use crate::{
     connection::Behalf,
     event::{Backing, Operation},
     export::{
-        Ask, Clock, Fresh, Listen, Listeners, LossFacts, NameStacks, QueryService, RangesAnswer,
-        Sources, StatusFacts,
+        Access, Ask, Clock, Fresh, Listen, Listeners, LossFacts, QueryService, RangesAnswer,
+        Sources, StatusFacts, node_facts,
     },
     ids::{BootTime, ProcessHandle, StackId},
     ledger::{AddressSpace, Cause, Owner},
     pipeline::books::{Books, Moment},
     profile::{ContainerFacts, History, HistoryLimits, ProcessFold, TargetInfo, testing::info},
-    stack::{FrameKind, NamedFrame, NamedStack, Truncation},
 };
 
 pub(super) const PAGE: u64 = 4096;
@@ -58,23 +58,23 @@ impl NameStacks for FakeNames {
             let (_, functions, cut) = STACKS.iter().find(|known| known.0 == stack.0)?;
             Some(NamedStack {
                 frames: (1..).zip(*functions).map(frame).collect(),
-                truncated: cut.then_some(Truncation::SliceEnd),
+                truncated: *cut,
             })
         };
         stacks.iter().map(named).collect()
     }
 }
 
-fn frame((line, function): (u32, &&str)) -> NamedFrame {
-    NamedFrame {
-        function: (*function).into(),
-        file: "app.c".into(),
+fn frame((line, function): (u32, &&str)) -> v1::Frame {
+    v1::Frame {
+        function: (*function).to_owned(),
+        file: "app.c".to_owned(),
         line,
-        module: "/usr/bin/app".into(),
-        build_id: "abcd".into(),
+        module: "/usr/bin/app".to_owned(),
+        build_id: "abcd".to_owned(),
         module_offset: u64::from(line) * 16,
-        inlined: false,
-        kind: FrameKind::Native,
+        kind: v1::FrameKind::Native.into(),
+        ..v1::Frame::default()
     }
 }
 
@@ -257,10 +257,14 @@ impl Served {
 
     /// Also on a Unix socket.
     pub(super) async fn listening(pipeline: Pipeline, unix: Option<PathBuf>) -> Self {
+        Self::guarded(pipeline, unix, Access::default()).await
+    }
+
+    /// For those whom `access` lets in; it may refuse `client`.
+    pub(super) async fn guarded(pipeline: Pipeline, unix: Option<PathBuf>, access: Access) -> Self {
         let tcp = Some("127.0.0.1:0".parse().expect("an address"));
-        let listeners = Listeners::bind(&Listen { tcp, unix })
-            .await
-            .expect("listeners");
+        let listen = Listen { tcp, unix, access };
+        let listeners = Listeners::bind(&listen).await.expect("listeners");
         let address = listeners.tcp_address().expect("a TCP address");
         let address = format!("http://{address}");
         let (asks, questions) = mpsc::channel(4);
@@ -272,6 +276,7 @@ impl Served {
                 now: BootTime(NOW),
                 offset: i128::from(BOOT) * i128::from(SECOND),
             },
+            node: Arc::new(node_facts(None, &BTreeMap::new())),
         });
         let asked = Arc::new(AtomicU32::new(0));
         tokio::spawn(answer(pipeline, questions, Arc::clone(&asked)));
@@ -279,9 +284,8 @@ impl Served {
         let server = tokio::spawn(listeners.serve(service, async {
             let _ = stopped.await;
         }));
-        let client = QueryClient::connect(address.clone())
-            .await
-            .expect("a client");
+        let endpoint = Endpoint::from_shared(address.clone()).expect("an endpoint");
+        let client = QueryClient::new(endpoint.connect_lazy());
         Self {
             client,
             address,
@@ -297,7 +301,11 @@ impl Served {
     }
 }
 
-async fn answer(mut pipeline: Pipeline, mut asks: mpsc::Receiver<Ask>, asked: Arc<AtomicU32>) {
+pub(super) async fn answer(
+    mut pipeline: Pipeline,
+    mut asks: mpsc::Receiver<Ask>,
+    asked: Arc<AtomicU32>,
+) {
     while let Some(ask) = asks.recv().await {
         match ask {
             Ask::Snapshot(reply) => {

@@ -13,20 +13,20 @@ use tonic_reflection::pb::v1::{
 };
 
 use super::fake::{Pipeline, Served};
-use crate::export::{BindError, Listen, Listeners};
+use crate::export::{Access, BindError, Listen, Listeners};
 
 /// A directory that is gone when the test is over.
-struct Directory(PathBuf);
+pub(super) struct Directory(pub(super) PathBuf);
 
 impl Directory {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let name = format!("profiler-{name}-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
         fs::create_dir(&path).expect("a fresh directory");
         Self(path)
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(super) fn socket(&self) -> PathBuf {
         self.0.join("run/profiler/agent.sock")
     }
 }
@@ -41,6 +41,7 @@ async fn bind(path: &Path) -> Result<Listeners, BindError> {
     Listeners::bind(&Listen {
         tcp: None,
         unix: Some(path.to_owned()),
+        access: Access::default(),
     })
     .await
 }
@@ -112,6 +113,7 @@ async fn a_port_in_use_is_named() {
     let listen = Listen {
         tcp: Some(address),
         unix: Some(directory.socket()),
+        access: Access::default(),
     };
     let error = Listeners::bind(&listen)
         .await

@@ -113,6 +113,13 @@ async fn what_makes_no_sense_is_an_invalid_argument() {
     let status = served.client.diff(request).await.expect_err("a refusal");
     assert_eq!(status.code(), Code::InvalidArgument);
     assert!(status.message().starts_with("from:"));
+    let request = v1::ListSeriesRequest {
+        points: 2_001,
+        ..v1::ListSeriesRequest::default()
+    };
+    let status = served.client.list_series(request).await;
+    let status = status.expect_err("a refusal");
+    assert_eq!(status.code(), Code::InvalidArgument);
     served.stop().await;
 }
 
@@ -164,6 +171,7 @@ fn deaf() -> (QueryService, mpsc::Receiver<Ask>) {
         history: Arc::new(Mutex::default()),
         names: Arc::new(FakeNames),
         clock: Clock::System,
+        node: Arc::default(),
     });
     (service, questions)
 }

@@ -8,6 +8,7 @@ mod codec;
 mod column;
 mod entry;
 mod recall;
+mod walk;
 
 use std::{
     cmp::Reverse,
@@ -24,6 +25,7 @@ use super::{ProcessEntry, RowKey, Snapshot, TargetInfo};
 use crate::ids::{BootTime, ProcessHandle};
 
 pub use recall::Recall;
+pub use walk::Walk;
 
 const SECOND: u64 = 1_000_000_000;
 

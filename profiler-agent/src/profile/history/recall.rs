@@ -30,12 +30,19 @@ impl<K: Copy, const N: usize> Path<K, N> {
                 codec::forward(&mut column, bytes);
             }
         }
-        let keyed = column.iter().zip(self.keys.iter());
-        keyed
-            .filter(|(entry, _)| **entry != [0; N])
-            .filter_map(|(entry, key)| Some(((*key)?, *entry)))
-            .collect()
+        keyed(&column, &self.keys).collect()
     }
+}
+
+/// The slots that are not empty, with their keys.
+pub(super) fn keyed<K: Copy, const N: usize>(
+    column: &[Entry<N>],
+    keys: &[Option<K>],
+) -> impl Iterator<Item = (K, Entry<N>)> {
+    let keyed = column.iter().zip(keys);
+    keyed
+        .filter(|(entry, _)| **entry != [0; N])
+        .filter_map(|(entry, key)| Some(((*key)?, *entry)))
 }
 
 /// What is needed to put one kept snapshot together, taken from the history in no time, so that
@@ -67,20 +74,26 @@ impl Recall {
                 .collect(),
             processes: processes
                 .into_iter()
-                .filter_map(|(handle, entry)| self.process(handle, entry))
+                .filter_map(|(handle, entry)| process_at(self.time, &self.infos, handle, entry))
                 .collect(),
         }
     }
+}
 
-    fn process(&self, handle: ProcessHandle, entry: Entry<10>) -> Option<ProcessEntry> {
-        let mut info = Arc::clone(self.infos.get(&handle)?);
-        if !info.is_group() && info.exited.is_some_and(|exited| exited > self.time) {
-            Arc::make_mut(&mut info).exited = None;
-        }
-        Some(ProcessEntry {
-            handle,
-            info,
-            totals: totals_of(entry),
-        })
+/// The process as it was at `time`.
+pub(super) fn process_at(
+    time: BootTime,
+    infos: &HashMap<ProcessHandle, Arc<TargetInfo>>,
+    handle: ProcessHandle,
+    entry: Entry<10>,
+) -> Option<ProcessEntry> {
+    let mut info = Arc::clone(infos.get(&handle)?);
+    if !info.is_group() && info.exited.is_some_and(|exited| exited > time) {
+        Arc::make_mut(&mut info).exited = None;
     }
+    Some(ProcessEntry {
+        handle,
+        info,
+        totals: totals_of(entry),
+    })
 }

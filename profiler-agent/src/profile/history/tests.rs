@@ -109,6 +109,13 @@ proptest! {
             let got = history.at(*time).expect("kept").snapshot();
             prop_assert_eq!(got.sorted(), want.clone().sorted());
         }
+        let walk = history.walk(BootTime(0), BootTime(time), u32::MAX);
+        let walked: Vec<_> = walk.snapshots().collect();
+        prop_assert_eq!(walked.len(), naive.kept.len());
+        for (got, want) in walked.into_iter().zip(naive.kept.values()) {
+            let want = Snapshot { rows: Vec::new(), ..want.clone() };
+            prop_assert_eq!(got.sorted(), want.sorted());
+        }
         prop_assert_eq!(history.step_bytes, history.steps.iter().map(Step::bytes).sum::<usize>());
         let infos: usize = history.infos.values().map(|info| info.bytes()).sum();
         prop_assert_eq!(history.info_bytes, infos);
@@ -147,6 +154,28 @@ fn answers_with_the_nearest_snapshot_before_or_the_kept_range() {
     assert_eq!(at(99), Err(OutOfRange { kept }));
     history.push(&snapshot(120, &[]));
     assert_eq!(history.status().refused, 1);
+}
+
+#[test]
+fn a_walk_takes_the_last_snapshot_of_each_part() {
+    let mut history = History::new(limits());
+    for time in [10, 12, 19, 20, 31, 39, 45] {
+        history.push(&snapshot(time, &[(1, 1, [time, 0, 0, 0, 0])]));
+    }
+    let times = |from, to, parts| {
+        let walk = history.walk(BootTime(from), BootTime(to), parts);
+        walk.snapshots().map(|one| one.time.0).collect::<Vec<_>>()
+    };
+    assert_eq!(times(10, 39, 3), [19, 20, 39]);
+    assert_eq!(
+        times(0, 39, 3),
+        [19, 20, 39],
+        "parts begin with what is kept"
+    );
+    assert_eq!(times(11, 44, 1), [39]);
+    assert_eq!(times(21, 30, 4), [0_u64; 0]);
+    assert_eq!(times(0, 9, 4), [0_u64; 0]);
+    assert_eq!(times(0, 99, 0), [0_u64; 0]);
 }
 
 #[test]

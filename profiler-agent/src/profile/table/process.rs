@@ -6,7 +6,10 @@ use super::{ProcessFold, TableLimits, TableStatus};
 use crate::{
     ids::{BootTime, Cookie, StackId},
     ledger::{Change, Owner},
-    profile::{BehalfKey, OwnerKey, Row, TargetInfo, Totals, owner::Units},
+    profile::{
+        BehalfKey, OwnerKey, Row, TargetInfo, Totals,
+        owner::{Units, fallback, is_few, row_of, rows_of, rows_of_child},
+    },
 };
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -160,7 +163,7 @@ impl Process {
 
     /// Whether bytes of this owner have a row to go to.
     pub(super) fn has_row(&self, owner: Owner) -> bool {
-        OwnerKey::of(owner).is_none_or(|(owner, _)| self.cells.contains_key(&owner))
+        row_of(owner).is_none_or(|(owner, _)| self.cells.contains_key(&owner))
     }
 
     pub(super) fn rows(&self) -> impl Iterator<Item = (OwnerKey, Row)> {
@@ -181,7 +184,7 @@ impl Process {
         totals.freed = totals.freed.saturating_add(taken);
         status.unmatched_freed_bytes += change.freed - taken;
 
-        for (owner, weight) in OwnerKey::all(change.owner) {
+        for (owner, weight) in rows_of(change.owner) {
             if change.committed > 0
                 && let Some(cell) = self.cell(owner, limits, status)
             {
@@ -203,7 +206,7 @@ impl Process {
         status: &mut TableStatus,
     ) {
         self.totals.inherited = self.totals.inherited.saturating_add(bytes);
-        for (owner, weight) in OwnerKey::of_child(owner) {
+        for (owner, weight) in rows_of_child(owner) {
             if let Some(cell) = self.cell(owner, limits, status) {
                 cell.inherit(weight.of(bytes));
             }
@@ -218,12 +221,12 @@ impl Process {
         limits: &TableLimits,
         status: &mut TableStatus,
     ) -> Option<&mut Cell> {
-        let room = owner.is_few() || status.has_room(owner, limits);
+        let room = is_few(owner) || status.has_room(owner, limits);
         let owner = if room || self.cells.contains_key(&owner) {
             owner
         } else {
             status.note_folded(owner);
-            owner.fallback()?
+            fallback(owner)?
         };
         Some(self.cells.entry(owner).or_insert_with(|| {
             *status.rows_like(owner) += 1;
@@ -235,7 +238,7 @@ impl Process {
     /// full was put. Returns what neither had.
     fn free(&mut self, owner: OwnerKey, units: Units) -> Units {
         let mut left = units;
-        for owner in [Some(owner), owner.fallback()].into_iter().flatten() {
+        for owner in [Some(owner), fallback(owner)].into_iter().flatten() {
             if left != Units::default()
                 && let Some(cell) = self.cells.get_mut(&owner)
             {
@@ -285,7 +288,7 @@ impl Process {
         for part in fold.iter().flat_map(|fold| &fold.owners) {
             let owner = match self.cells.contains_key(&part.owner) {
                 true => Some(part.owner),
-                false => part.owner.fallback(),
+                false => fallback(part.owner),
             };
             if let Some(cell) = owner.and_then(|owner| self.cells.get_mut(&owner)) {
                 cell.age(part.oldest, part.newest);

@@ -1,11 +1,12 @@
 //! Connections of one process taken together.
 
+use profiler_formats::connection::{process, protocol, role};
 use profiler_proto::v1::ConnectionGroup;
 
 use super::Layout;
 use crate::{
     args::Fold,
-    render::connection::{process, protocol, role},
+    render::target::add_nodes,
     table::{Align, Table},
     text::clean,
     units::{bytes, count},
@@ -50,6 +51,11 @@ pub(super) fn table(groups: &[ConnectionGroup], layout: Layout) -> String {
         cells.extend(layout.fold.iter().map(|fold| name(group, *fold)));
         table.push(cells);
     }
+    add_nodes(
+        &mut table,
+        "PROCESS",
+        groups.iter().map(|group| group.node.as_str()),
+    );
     table.leave_out(&GIVE_WAY, layout.look);
     table.render(layout.look)
 }

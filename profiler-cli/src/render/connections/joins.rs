@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use profiler_proto::v1::ConnectionJoin;
 
 use crate::{
+    render::target::add_nodes,
     screen::Look,
     table::{Align, Table},
     text::{plural, short_container},
@@ -41,6 +42,8 @@ pub(super) fn table(joins: &[ConnectionJoin], look: Look) -> String {
             short_container(&join.container_id).into_owned(),
         ]);
     }
+    let nodes = sorted.iter().take(MOST).map(|join| join.node.as_str());
+    add_nodes(&mut table, "CONTAINER", nodes);
     let title = "bytes demanded since observation began, by what the thread served";
     let mut text = format!("{}\n{}", look.bold(title), table.render(look));
     if sorted.len() > MOST {

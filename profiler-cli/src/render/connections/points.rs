@@ -1,9 +1,9 @@
 //! The curves of connections: what each had after how many calls.
 
+use profiler_formats::connection::describe;
 use profiler_proto::v1::Connection;
 
 use crate::{
-    render::connection::describe,
     screen::Look,
     table::{Align, Table},
     time::shown,

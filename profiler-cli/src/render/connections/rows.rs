@@ -1,11 +1,12 @@
 //! The table of connections.
 
+use profiler_formats::connection::{pattern, process, protocol, role, state};
 use profiler_proto::v1::{Connection, ListConnectionsResponse, Snapshot};
 
 use super::Layout;
 use crate::{
     args::Sort,
-    render::connection::{pattern, process, protocol, role, state},
+    render::target::add_nodes,
     table::{Align, Table},
     text::{clean, plural},
     time::seconds_between,
@@ -34,6 +35,8 @@ pub(super) fn table(response: &ListConnectionsResponse, layout: Layout) -> Strin
     for connection in &response.connections {
         table.push(cells(connection, &snapshot, with_queues));
     }
+    let nodes = response.connections.iter().map(|one| one.node.as_str());
+    add_nodes(&mut table, "PROCESS", nodes);
     // What the order is by is always shown.
     let sorted_by = match layout.sort {
         Sort::Allocated => "ALLOCATED",
@@ -45,15 +48,7 @@ pub(super) fn table(response: &ListConnectionsResponse, layout: Layout) -> Strin
         .into_iter()
         .filter(|title| *title != sorted_by)
         .collect();
-    let left_out = table.leave_out(&give_way, layout.look);
-    let mut text = table.render(layout.look);
-    if !left_out.is_empty() {
-        let titles = left_out.join(", ");
-        let told = format!("no room for {titles}: --no-truncate shows them");
-        text.push_str(&layout.look.dim(&told));
-        text.push('\n');
-    }
-    text
+    table.render_fitting(&give_way, layout.look)
 }
 
 fn titles(with_queues: bool) -> Vec<(&'static str, Align)> {

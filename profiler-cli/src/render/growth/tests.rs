@@ -33,6 +33,7 @@ fn layout(by: By) -> Layout {
         by,
         order: Order::Live,
         connection: None,
+        compared: false,
         frames: 12,
         look: Look::plain(Some(100)),
     }

@@ -216,7 +216,7 @@ fn a_row_by_stack_has_its_frames_already() {
     answer(&mut model, vec![row(7, "node", 1)]);
     assert_eq!(press(&mut model, KeyCode::Enter), Action::None);
     assert!(
-        matches!(&model.mode, Mode::Detail(Detail { rows: Some(Ok(rows)), .. }) if rows.len() == 1)
+        matches!(&model.mode, Mode::Detail(one) if matches!(&one.rows, Some(Ok(rows)) if rows.len() == 1))
     );
 }
 
@@ -324,4 +324,67 @@ fn tiny_screens_are_survived() {
         let palette = Palette { colour: true };
         terminal.draw(|frame| draw(frame, &model, palette)).unwrap();
     }
+}
+
+fn on(node: &str, row: GrowthRow) -> GrowthRow {
+    GrowthRow {
+        node: node.into(),
+        ..row
+    }
+}
+
+#[test]
+fn rows_of_several_nodes_name_theirs_and_are_asked_for_there() {
+    let mut model = model();
+    let rows = vec![on("n1", row(7, "node", 2)), on("n2", row(7, "node", 1))];
+    answer(&mut model, rows.clone());
+    answer(&mut model, rows);
+    let text = screen(&model);
+    assert!(text.contains("n2  node (pid 7)"), "{text}");
+    press(&mut model, KeyCode::Char('/'));
+    for c in "n2".chars() {
+        press(&mut model, KeyCode::Char(c));
+    }
+    press(&mut model, KeyCode::Enter);
+    // The same pid on another node is another process.
+    assert_eq!(model.series(model.rows()[0]), [1, 1]);
+    let Action::Stacks(question) = press(&mut model, KeyCode::Enter) else {
+        panic!("no stacks")
+    };
+    let selector = question.selector.unwrap();
+    assert_eq!(
+        (selector.nodes, selector.pids),
+        (vec!["n2".into()], vec![7])
+    );
+}
+
+#[test]
+fn nodes_are_rows_of_their_own_and_have_stacks() {
+    let mut model = model();
+    model.by = By::Node;
+    answer(&mut model, vec![on("n1", row(0, "", 1))]);
+    let text = screen(&model);
+    assert!(text.contains("by node, exact"), "{text}");
+    let Action::Stacks(question) = press(&mut model, KeyCode::Enter) else {
+        panic!("no stacks")
+    };
+    assert_eq!(question.selector.unwrap().nodes, ["n1"]);
+}
+
+#[test]
+fn a_collector_is_headed_without_a_kernel_side() {
+    let mut model = model();
+    let mut refresh = refresh(vec![]);
+    refresh.status = GetStatusResponse {
+        version: "0.1.0".into(),
+        processes_observed: 2,
+        ..GetStatusResponse::default()
+    };
+    model.answered(&model.question(), Ok(refresh));
+    let text = screen(&model);
+    assert!(text.contains("collector 0.1.0 up"), "{text}");
+    assert!(
+        !text.contains("kernel") && !text.contains("resident"),
+        "{text}"
+    );
 }

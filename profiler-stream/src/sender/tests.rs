@@ -1,0 +1,7 @@
+//! The sender against collectors that misbehave.
+
+mod backlog;
+mod collector;
+mod delivery;
+mod refusals;
+mod spooled;
