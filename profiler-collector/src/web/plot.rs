@@ -1,0 +1,238 @@
+//! Memory over time as SVG, drawn by the server; a moment can be chosen on it without a script.
+
+use maud::{Markup, html};
+use pbjson_types::Timestamp;
+use profiler_formats::units::bytes;
+use profiler_proto::v1::{Series, SeriesPoint};
+
+use super::{moment, scale, window::Window};
+
+const WIDTH: f64 = 960.0;
+const HEIGHT: f64 = 260.0;
+const LEFT: f64 = 76.0;
+const RIGHT: f64 = 12.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 28.0;
+/// Stripes that a moment can be chosen by.
+const STRIPES: u32 = 80;
+/// Colours that the stylesheet has.
+pub(super) const COLOURS: usize = 6;
+
+/// Lines over a window, and marks in it.
+pub(super) struct Plot<'a> {
+    pub(super) series: &'a [Series],
+    pub(super) window: Window,
+    pub(super) marks: Vec<Timestamp>,
+    /// What it shows, for those who don't see it.
+    pub(super) told: String,
+}
+
+impl Plot<'_> {
+    /// The drawing; `choose` gives the address that a click at a moment leads to, and what it does.
+    pub(super) fn draw(&self, choose: impl Fn(Timestamp) -> (String, String)) -> Markup {
+        let (top, step) = scale::bytes(self.largest());
+        let at = |value: u64| TOP + (1.0 - value as f64 / top as f64) * (HEIGHT - TOP - BOTTOM);
+        html! {
+            div.scroll tabindex="0" role="region" aria-label="Plot" {
+                svg.plot viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img"
+                    aria-label=(self.told) {
+                    (value_axis(top, step, at))
+                    (self.time_axis())
+                    @for (index, series) in self.series.iter().enumerate() {
+                        (self.life(index, series, at))
+                    }
+                    @for mark in &self.marks { (self.mark(mark)) }
+                    g aria-hidden="true" {
+                        @for index in 0..STRIPES { (self.stripe(index, &choose)) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What its lines stand for.
+    pub(super) fn legend(&self) -> &'static str {
+        if self.overlap() {
+            "Thick line: live. Thin line: committed. A dot ends a life. "
+        } else {
+            "Area: live. Thin line: committed. A dot ends a life. "
+        }
+    }
+
+    /// Whether some were there at the same time: areas would then hide each other.
+    fn overlap(&self) -> bool {
+        let mut spans: Vec<_> = self
+            .series
+            .iter()
+            .filter_map(|one| one.first.zip(one.last))
+            .collect();
+        spans.sort_by_key(|(first, _)| (first.seconds, first.nanos));
+        spans
+            .windows(2)
+            .any(|pair| moment::before(&pair[1].0, &pair[0].1))
+    }
+
+    fn largest(&self) -> u64 {
+        let points = self.series.iter().flat_map(|series| &series.points);
+        let sizes = points.map(|point| point.committed_bytes.max(point.committed_live_bytes));
+        sizes.max().unwrap_or(0)
+    }
+
+    fn x(&self, seconds: f64) -> f64 {
+        let share = (seconds - moment::seconds(&self.window.from)) / self.window.length();
+        LEFT + share.clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
+    }
+
+    fn time_axis(&self) -> Markup {
+        let (from, to) = (&self.window.from, &self.window.to);
+        let (ticks, format) = scale::times(moment::seconds(from), moment::seconds(to));
+        html! {
+            g.axis {
+                @for tick in ticks {
+                    @let (x, anchor) = (self.x(tick), anchor(self.x(tick)));
+                    @let x = format!("{x:.1}");
+                    line x1=(x) x2=(x) y1=(TOP) y2=(HEIGHT - BOTTOM) {}
+                    text x=(x) y=(HEIGHT - 8.0) text-anchor=(anchor) {
+                        (moment::formatted(tick, format))
+                    }
+                }
+            }
+        }
+    }
+
+    /// One life: live bytes as an area, committed bytes as a thin line, and its end if it had one.
+    fn life(&self, index: usize, series: &Series, at: impl Fn(u64) -> f64) -> Markup {
+        let place = |point: &SeriesPoint, value: u64| {
+            let x = self.x(point.time.as_ref().map_or(0.0, moment::seconds));
+            format!("{x:.1},{:.1}", at(value))
+        };
+        let (Some(first), Some(last)) = (series.points.first(), series.points.last()) else {
+            return html! {};
+        };
+        let joined = |value: fn(&SeriesPoint) -> u64| {
+            let points = series.points.iter();
+            let places: Vec<_> = points.map(|point| place(point, value(point))).collect();
+            places.join(" ")
+        };
+        let live = joined(|point| point.committed_live_bytes);
+        let area = format!("{} {live} {}", place(first, 0), place(last, 0));
+        let end = self.x(last.time.as_ref().map_or(0.0, moment::seconds));
+        html! {
+            g class=(format!("life c{}", index % COLOURS)) {
+                @if !self.overlap() { polygon.area points=(area) {} }
+                polyline.committed points=(joined(|point| point.committed_bytes)) {}
+                polyline.live points=(live) {}
+                @if !series.alive {
+                    line.end x1=(format!("{end:.1}")) x2=(format!("{end:.1}"))
+                        y1=(format!("{:.1}", at(last.committed_live_bytes)))
+                        y2=(HEIGHT - BOTTOM) {}
+                    circle cx=(format!("{end:.1}"))
+                        cy=(format!("{:.1}", at(last.committed_live_bytes))) r="3.5" {}
+                }
+            }
+        }
+    }
+
+    fn mark(&self, mark: &Timestamp) -> Markup {
+        let x = self.x(moment::seconds(mark));
+        let (anchor, text) = if x > WIDTH - 160.0 {
+            ("end", x - 5.0)
+        } else {
+            ("start", x + 5.0)
+        };
+        html! {
+            g.mark {
+                line x1=(format!("{x:.1}")) x2=(format!("{x:.1}")) y1=(TOP) y2=(HEIGHT - BOTTOM) {}
+                text x=(format!("{text:.1}")) y=(TOP + 10.0) text-anchor=(anchor) {
+                    (moment::formatted(moment::seconds(mark), "%m-%d %H:%M:%S"))
+                }
+            }
+        }
+    }
+
+    fn stripe(&self, index: u32, choose: impl Fn(Timestamp) -> (String, String)) -> Markup {
+        let share = (f64::from(index) + 0.5) / f64::from(STRIPES);
+        let middle = moment::seconds(&self.window.from) + share * self.window.length();
+        let (link, told) = choose(moment::at(middle));
+        let width = (WIDTH - LEFT - RIGHT) / f64::from(STRIPES);
+        html! {
+            // The form below the plot does the same for the keyboard.
+            a href=(link) tabindex="-1" {
+                rect.stripe x=(format!("{:.2}", LEFT + f64::from(index) * width)) y=(TOP)
+                    width=(format!("{width:.2}")) height=(HEIGHT - TOP - BOTTOM) {
+                    title { (told) }
+                }
+            }
+        }
+    }
+}
+
+/// Keeps the last title of the axis inside the drawing.
+fn anchor(x: f64) -> &'static str {
+    if x > WIDTH - 30.0 { "end" } else { "middle" }
+}
+
+fn value_axis(top: u64, step: u64, at: impl Fn(u64) -> f64) -> Markup {
+    let ticks = (0..=5_u64).map(|index| index.saturating_mul(step));
+    html! {
+        g.axis {
+            @for tick in ticks.take_while(|tick| *tick <= top) {
+                @let y = at(tick);
+                line x1=(LEFT) x2=(WIDTH - RIGHT) y1=(format!("{y:.1}")) y2=(format!("{y:.1}")) {}
+                text x=(LEFT - 8.0) y=(format!("{:.1}", y + 4.0)) text-anchor="end" {
+                    (bytes(tick))
+                }
+            }
+        }
+    }
+}
+
+const SPARK_WIDTH: f64 = 120.0;
+const SPARK_HEIGHT: f64 = 24.0;
+
+/// Live bytes over the window, as large as a word.
+pub(super) fn sparkline(series: &Series, window: &Window) -> Markup {
+    let sizes = || series.points.iter().map(|point| point.committed_live_bytes);
+    let (Some(first), Some(last)) = (sizes().next(), sizes().next_back()) else {
+        return html! { span.note { "no points" } };
+    };
+    let largest = sizes().max().unwrap_or(0);
+    let from = moment::seconds(&window.from);
+    let places = series.points.iter().map(|point| {
+        let time = point.time.as_ref().map_or(from, moment::seconds);
+        let x = ((time - from) / window.length()).clamp(0.0, 1.0) * SPARK_WIDTH;
+        let share = point.committed_live_bytes as f64 / (largest as f64).max(1.0);
+        format!(
+            "{x:.1},{:.1}",
+            SPARK_HEIGHT - 1.5 - share * (SPARK_HEIGHT - 3.0)
+        )
+    });
+    let told = format!(
+        "live memory from {} to {}, at most {}",
+        bytes(first),
+        bytes(last),
+        bytes(largest)
+    );
+    html! {
+        svg.spark viewBox=(format!("0 0 {SPARK_WIDTH} {SPARK_HEIGHT}")) role="img"
+            aria-label=(told) {
+            title { (told) }
+            polyline points=(places.collect::<Vec<_>>().join(" ")) {}
+        }
+    }
+}
+
+/// A share of 1 as a bar beside its figure.
+pub(super) fn bar(share: f64) -> Markup {
+    let percent = if share.is_finite() {
+        share.clamp(0.0, 1.0) * 100.0
+    } else {
+        0.0
+    };
+    html! {
+        svg.share aria-hidden="true" {
+            rect width="100%" height="100%" {}
+            rect.part width=(format!("{percent:.1}%")) height="100%" {}
+        }
+    }
+}
