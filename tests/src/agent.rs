@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,10 +23,10 @@ const START: Duration = Duration::from_secs(30);
 /// From SIGTERM to its end.
 const STOP: Duration = Duration::from_secs(5);
 
-/// Where an agent listens.
-#[derive(Debug)]
+/// Where an agent listens. It outlives the agent, so that another one can listen there.
+#[derive(Clone, Debug)]
 pub struct Address {
-    scratch: Scratch,
+    scratch: Arc<Scratch>,
     /// TCP port on the loopback interface.
     pub port: u16,
 }
@@ -35,7 +36,7 @@ impl Address {
     pub fn new() -> Result<Self> {
         let probe = TcpListener::bind(("127.0.0.1", 0)).context("find a free port")?;
         Ok(Self {
-            scratch: Scratch::new()?,
+            scratch: Arc::new(Scratch::new()?),
             port: probe.local_addr()?.port(),
         })
     }
@@ -148,6 +149,14 @@ impl Agent {
     /// Asks it to end, and fails unless it does so in time and in good order.
     pub fn stop(self) -> Result<()> {
         self.stop_with(Signal::TERM)
+    }
+
+    /// Kills it: it leaves its socket behind, and whatever it was about to do undone.
+    pub fn kill(mut self) -> Result<Address> {
+        self.alive()?;
+        self.program.signal(Signal::KILL);
+        self.program.wait(STOP).context("after SIGKILL")?;
+        Ok(self.address.clone())
     }
 
     /// As [`Self::stop`], with another signal.

@@ -12,7 +12,8 @@ use hyper_util::rt::TokioIo;
 use pbjson_types::Timestamp;
 use profiler_proto::v1::{
     DiffRequest, DiffResponse, GetStatusRequest, GetStatusResponse, GroupBy, GrowthRow,
-    ListConnectionsRequest, ListConnectionsResponse, ListRangesRequest, ListTargetsRequest,
+    ListConnectionsRequest, ListConnectionsResponse, ListNodesRequest, ListNodesResponse,
+    ListRangesRequest, ListSeriesRequest, ListSeriesResponse, ListTargetsRequest,
     ListTargetsResponse, OrderBy, Range, Selector, Target, TopRequest, TopResponse,
     query_client::QueryClient,
 };
@@ -177,6 +178,17 @@ impl Client {
         request: ListConnectionsRequest,
     ) -> Answer<ListConnectionsResponse> {
         Self::ask(&self.runtime, self.query.list_connections(request))
+    }
+
+    /// `ListSeries`.
+    pub fn series(&mut self, request: ListSeriesRequest) -> Answer<ListSeriesResponse> {
+        Self::ask(&self.runtime, self.query.list_series(request))
+    }
+
+    /// `ListNodes`, of all nodes.
+    pub fn nodes(&mut self) -> Answer<ListNodesResponse> {
+        let request = ListNodesRequest::default();
+        Self::ask(&self.runtime, self.query.list_nodes(request))
     }
 
     /// `ListRanges`, without frames.

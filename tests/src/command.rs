@@ -49,11 +49,14 @@ impl Finished {
 
 /// Runs the client against an agent's Unix socket.
 pub fn profiler(agent: &Agent, arguments: &[&str]) -> Result<Finished> {
+    let endpoint = format!("unix:{}", agent.address().socket().display());
+    profiler_at(&endpoint, arguments)
+}
+
+/// Runs the client against any endpoint.
+pub fn profiler_at(endpoint: &str, arguments: &[&str]) -> Result<Finished> {
     let mut command = Command::new(surroundings::cli()?);
-    command
-        .arg("--endpoint")
-        .arg(format!("unix:{}", agent.address().socket().display()))
-        .args(arguments);
+    command.args(["--endpoint", endpoint]).args(arguments);
     Finished::run(command, Duration::from_secs(30))
 }
 

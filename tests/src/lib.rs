@@ -8,10 +8,12 @@
 
 pub mod agent;
 pub mod client;
+pub mod collector;
 pub mod command;
 pub mod compare;
 pub mod connections;
 pub mod fixture;
+pub mod fleet;
 pub mod program;
 pub mod python;
 pub mod rows;
@@ -24,5 +26,6 @@ pub mod workload;
 
 pub use agent::Agent;
 pub use client::Client;
+pub use collector::Collector;
 pub use program::Program;
 pub use trial::{Outcome, Verdict, skip, trial};

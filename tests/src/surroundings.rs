@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `PROFILER_AGENT` | the agent | beside the test binary: release, then debug |
 //! | `PROFILER_CLI` | the client | likewise |
+//! | `PROFILER_TEST_COLLECTOR` | the collector (`PROFILER_COLLECTOR` is the agent's own) | likewise |
 //! | `PROFILER_FIXTURES` | directory of compiled fixtures | where the build script put them |
 //! | `PROFILER_PROTO` | directory of the .proto files | in the source tree |
 //! | `PROFILER_PLAN` | `auto`, `fexit` or `tracepoint` | `auto` |
@@ -62,6 +63,11 @@ pub fn agent() -> Result<PathBuf> {
 /// The client under test.
 pub fn cli() -> Result<PathBuf> {
     binary("PROFILER_CLI", "profiler")
+}
+
+/// The collector under test.
+pub fn collector() -> Result<PathBuf> {
+    binary("PROFILER_TEST_COLLECTOR", "profiler-collector")
 }
 
 /// A compiled fixture. `None`: this one could not be compiled where the tests were built.

@@ -172,7 +172,7 @@ fn check_profile(compressed: &[u8], kept: u64) -> Result<()> {
 }
 
 /// Rows as a set, without what changes by the second.
-fn comparable(answer: &Value) -> Result<Vec<String>> {
+pub(crate) fn comparable(answer: &Value) -> Result<Vec<String>> {
     let rows = answer["rows"]
         .as_array()
         .with_context(|| format!("no rows in {answer}"))?;

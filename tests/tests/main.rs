@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod clients;
+mod collector;
 mod connections;
 mod filters;
 mod ledger;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         real_programs::trials(),
         load::trials(),
         connections::trials(),
+        collector::trials(),
     ]
     .into_iter()
     .flatten()

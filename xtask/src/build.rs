@@ -37,6 +37,7 @@ pub(crate) enum Profile {
 /// The binaries of the product.
 pub(crate) struct Binaries {
     pub(crate) agent: PathBuf,
+    pub(crate) collector: PathBuf,
     pub(crate) client: PathBuf,
 }
 
@@ -49,7 +50,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         Profile::Release
     };
     let binaries = binaries(profile)?;
-    for path in [object, binaries.agent, binaries.client] {
+    for path in [object, binaries.agent, binaries.collector, binaries.client] {
         println!("{}", path.display());
     }
     Ok(ExitCode::SUCCESS)
@@ -80,12 +81,13 @@ pub(crate) fn kernel_object() -> Result<KernelObject> {
     })
 }
 
-/// Builds the agent and the client.
+/// Builds the agent, the collector and the client.
 pub(crate) fn binaries(profile: Profile) -> Result<Binaries> {
     let mut command = cargo::command();
     command.args([
         "build",
         "--package=profiler-agent",
+        "--package=profiler-collector",
         "--package=profiler-cli",
     ]);
     command.arg("--bins");
@@ -95,6 +97,7 @@ pub(crate) fn binaries(profile: Profile) -> Result<Binaries> {
     let built: Built = cargo::build(&mut command)?;
     Ok(Binaries {
         agent: built.executable("profiler-agent")?,
+        collector: built.executable("profiler-collector")?,
         client: built.executable("profiler")?,
     })
 }

@@ -6,6 +6,8 @@ mod agent;
 mod bench;
 mod build;
 mod cargo;
+mod collector;
+mod daemon;
 mod run;
 mod setup;
 mod shell;
@@ -21,7 +23,7 @@ use clap::{Parser, Subcommand};
 ///
 /// On a fresh machine, as root, two commands do everything:
 ///
-///   cargo xtask run     installs what is missing, builds, starts the agent, shows a live view
+///   cargo xtask run     installs what is missing, builds, starts agent and collector, shows a live view
 ///   cargo xtask test    lints, unit and property tests, integration tests on this kernel
 ///
 /// Each verb installs what it needs itself; `setup` does only that. Tools that are built from

@@ -1,4 +1,4 @@
-//! Runs the agent on this host and shows what it sees.
+//! Runs agent and collector on this host and shows what they see.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -17,16 +17,19 @@ use clap::ValueEnum;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
-    agent::{self, Agent},
+    agent,
     build::{self, Binaries, Profile},
+    collector,
+    daemon::Daemon,
     setup::{self, Purpose},
     shell,
 };
 
-/// Sets up, builds, starts the agent on this host and shows a live view.
+/// Sets up, builds, starts agent and collector on this host and shows a live view.
 ///
-/// The view is `profiler watch`: a full screen in a terminal, plain lines elsewhere. Ctrl-C or `q`
-/// ends it and stops the agent. With `--duration` it ends by itself, with a summary as `profiler
+/// The collector's pages are on http://127.0.0.1:7752/; what it keeps is in target/run and there
+/// again the next time. The view is `profiler watch`: a full screen in a terminal, plain lines elsewhere. Ctrl-C or `q`
+/// ends it and stops both. With `--duration` it ends by itself, with a summary as `profiler
 /// top` gives it. Needs root, and asks `sudo` for it where it is not.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -60,18 +63,30 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
-    let mut agent = Agent::start(&binaries.agent, &args.agent)?;
-    agent.wait_until_ready(&binaries.client, &interrupted)?;
+    let collector = collector::start(&binaries.collector)?;
+    let mut agent = agent::start(&binaries.agent, &agent_args(args))?;
+    agent::wait_until_ready(&mut agent, &binaries.client, &interrupted)?;
+    eprintln!("== pages: {}", collector::PAGE);
     watch(args, &binaries, &mut agent, &interrupted)?;
     if args.duration.is_some() && agent.is_running()? {
         summary(args.format, &binaries.client)?;
     }
+    // The agent first: what it has kept by then is taken.
     agent.stop()?;
+    collector.stop()?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is asked for comes last, so that it can name another collector or spool.
+fn agent_args(args: &Args) -> Vec<String> {
+    let spool = collector::data().join("spool");
+    let ours = ["--collector", collector::URL, "--spool"].map(str::to_owned);
+    let ours = ours.into_iter().chain([spool.display().to_string()]);
+    ours.chain(args.agent.iter().cloned()).collect()
+}
+
 /// Shows the live view until it is ended, the time is over or the agent is gone.
-fn watch(args: &Args, binaries: &Binaries, agent: &mut Agent, stop: &AtomicBool) -> Result<()> {
+fn watch(args: &Args, binaries: &Binaries, agent: &mut Daemon, stop: &AtomicBool) -> Result<()> {
     let mut view = View::start(args, &binaries.client)?;
     while view.child.try_wait()?.is_none() {
         if !agent.is_running()? {

@@ -1,5 +1,6 @@
 //! Measures.
 
+mod fleet;
 mod overhead;
 pub(crate) mod random;
 mod stats;
@@ -19,6 +20,7 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Bench {
     Overhead(overhead::Args),
+    Fleet(fleet::Args),
 }
 
 /// How results are printed.
@@ -33,5 +35,6 @@ enum Format {
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     match &args.bench {
         Bench::Overhead(args) => overhead::main(args),
+        Bench::Fleet(args) => fleet::main(args),
     }
 }

@@ -70,6 +70,7 @@ impl Purpose {
                 ("nodejs", "node"),
                 ("nghttp2-client", "h2load"),
                 ("default-jre-headless", "java"),
+                ("chromium", "chromium"),
             ],
             Self::Vm => &[
                 ("gcc", "gcc"),

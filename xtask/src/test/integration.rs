@@ -29,6 +29,7 @@ pub(crate) fn run(filter: Option<&str>) -> Result<Outcome> {
         .current_dir(workspace::root())
         .env("PROFILER_AGENT", &binaries.agent)
         .env("PROFILER_CLI", &binaries.client)
+        .env("PROFILER_TEST_COLLECTOR", &binaries.collector)
         .args(filter);
     stream::run(&mut command)
 }

@@ -1,6 +1,7 @@
 //! Runs the suites and sums them up.
 
 pub(crate) mod integration;
+mod kill;
 mod lint;
 pub(crate) mod report;
 pub(crate) mod stream;
@@ -18,18 +19,21 @@ use crate::{
 };
 use report::{Outcome, Report};
 
-/// Runs the tests: lints, unit and property tests, integration tests as root on this kernel.
+/// Runs the tests: lints, unit and property tests, integration tests as root on this kernel, kills.
 ///
 /// A suite that fails does not keep the next from running. The last line is
 /// `N passed, N failed, N skipped`; what was skipped stands above it with the reason.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The suites to run, in this order [default: lint unit integration]
+    /// The suites to run, in this order [default: lint unit integration kill]
     #[arg(value_enum)]
     suites: Vec<Suite>,
     /// Run only the unit and integration tests whose name contains this.
     #[arg(long, value_name = "NAME")]
     filter: Option<String>,
+    /// How often the suite `kill` kills [default: 100; 15 where no suite is named]
+    #[arg(long, value_name = "NUMBER")]
+    rounds: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,6 +46,8 @@ enum Suite {
     Integration,
     /// The integration tests in virtual machines with other kernels.
     Vm,
+    /// Collector and agents killed at random under load; needs root.
+    Kill,
 }
 
 impl Suite {
@@ -51,6 +57,7 @@ impl Suite {
             Self::Unit => "unit",
             Self::Integration => "integration",
             Self::Vm => "vm",
+            Self::Kill => "kill",
         }
     }
 
@@ -60,22 +67,29 @@ impl Suite {
             Self::Unit => Purpose::Build,
             Self::Integration => Purpose::Integration,
             Self::Vm => Purpose::Vm,
+            Self::Kill => Purpose::Build,
         }
     }
 
-    fn run(self, filter: Option<&str>) -> Result<Outcome> {
+    fn run(self, filter: Option<&str>, rounds: u32) -> Result<Outcome> {
         match self {
             Self::Lint => lint::run(),
             Self::Unit => unit::run(filter),
             Self::Integration => integration::run(filter),
             Self::Vm => vm::suite(),
+            Self::Kill => kill::run(rounds),
         }
     }
 }
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
+    let rounds = match (args.rounds, args.suites.is_empty()) {
+        (Some(rounds), _) => rounds,
+        (None, true) => 15,
+        (None, false) => 100,
+    };
     let suites = if args.suites.is_empty() {
-        vec![Suite::Lint, Suite::Unit, Suite::Integration]
+        vec![Suite::Lint, Suite::Unit, Suite::Integration, Suite::Kill]
     } else {
         args.suites.clone()
     };
@@ -89,10 +103,12 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     for suite in suites {
         eprintln!("== {}", suite.name());
         let start = Instant::now();
-        let outcome = suite.run(args.filter.as_deref()).unwrap_or_else(|error| {
-            eprintln!("error: {error:#}");
-            Outcome::failed(&format!("{error:#}"))
-        });
+        let outcome = suite
+            .run(args.filter.as_deref(), rounds)
+            .unwrap_or_else(|error| {
+                eprintln!("error: {error:#}");
+                Outcome::failed(&format!("{error:#}"))
+            });
         report.add(suite.name(), start.elapsed(), outcome);
     }
     print!("{report}");

@@ -19,8 +19,9 @@ use anyhow::{Result, bail};
 
 use super::{Format, random::Random};
 use crate::{
-    agent::{self, Agent},
+    agent,
     build::{self, Binaries, Profile},
+    daemon::Daemon,
     setup::{self, Purpose},
     shell, workspace,
 };
@@ -172,9 +173,9 @@ impl Bench<'_> {
     }
 
     /// Starts an agent that has done with what was there before it.
-    fn start(&self) -> Result<Agent> {
-        let mut agent = Agent::start(&self.binaries.agent, self.agent)?;
-        agent.wait_until_ready(&self.binaries.client, &AtomicBool::new(false))?;
+    fn start(&self) -> Result<Daemon> {
+        let mut agent = agent::start(&self.binaries.agent, self.agent)?;
+        agent::wait_until_ready(&mut agent, &self.binaries.client, &AtomicBool::new(false))?;
         thread::sleep(Duration::from_millis(500));
         Ok(agent)
     }
