@@ -2,6 +2,7 @@
 
 mod fleet;
 mod overhead;
+mod process;
 pub(crate) mod random;
 mod stats;
 

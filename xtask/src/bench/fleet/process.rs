@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, Result};
 
 use super::bytes_in;
+use crate::bench::process::status_bytes;
 
 /// Ticks of `/proc/PID/stat`: `USER_HZ` is 100 on every Linux that this runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -29,12 +30,11 @@ pub(super) struct Figures {
 impl Figures {
     pub(super) fn read(pid: u32, metrics: &str, folder: &Path) -> Result<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let metric = |name: &str| metric(metrics, &format!("profiler_collector_{name}_total"));
         Ok(Self {
             cpu_seconds: cpu_seconds(&stat).context("read the collector's CPU time")?,
-            resident: kibibytes(&status, "VmRSS:")? * 1024,
-            resident_most: kibibytes(&status, "VmHWM:")? * 1024,
+            resident: status_bytes(pid, "VmRSS")?,
+            resident_most: status_bytes(pid, "VmHWM")?,
             disk: bytes_in(folder)?,
             stored: metric("batches_stored")?,
             refused: metric("batches_refused")?,
@@ -43,6 +43,7 @@ impl Figures {
     }
 }
 
+/// With that of threads that have ended, which `schedstat` of those that live leaves out.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, fields) = stat.rsplit_once(')')?;
     let times = fields.split_whitespace().skip(11).take(2);
@@ -50,12 +51,6 @@ fn cpu_seconds(stat: &str) -> Option<f64> {
         .map(|ticks| ticks.parse::<u64>().ok())
         .sum::<Option<_>>()?;
     Some(ticks as f64 / TICKS_PER_SECOND)
-}
-
-fn kibibytes(status: &str, key: &str) -> Result<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix(key));
-    let value = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    value.with_context(|| format!("find {key} in /proc/PID/status"))
 }
 
 fn metric(text: &str, name: &str) -> Result<u64> {
@@ -74,7 +69,6 @@ mod tests {
     fn reads_what_proc_and_the_collector_write() {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 9 0 0 0 150 50 3 4 20 0 1 0 99 1 1";
         assert_eq!(cpu_seconds(stat), Some(2.0));
-        assert_eq!(kibibytes("VmHWM:\t  12 kB\n", "VmHWM:").ok(), Some(12));
         let text = "# HELP a b\na_total 5\na_total_more 6\n";
         assert_eq!(metric(text, "a_total").ok(), Some(5));
         assert!(metric(text, "b_total").is_err());

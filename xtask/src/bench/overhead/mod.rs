@@ -2,7 +2,6 @@
 
 mod bpf;
 mod crowd;
-mod process;
 mod result;
 mod workload;
 
@@ -17,7 +16,7 @@ use std::{
 
 use anyhow::{Result, bail};
 
-use super::{Format, random::Random};
+use super::{Format, process, random::Random};
 use crate::{
     agent,
     build::{self, Binaries, Profile},

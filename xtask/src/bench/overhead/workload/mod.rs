@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
-use super::process;
+use crate::bench::process;
 use crate::shell;
 
 /// One run of a workload.
