@@ -27,7 +27,7 @@ pub(crate) struct Gathered {
     /// What they said of connections, if that was read.
     pub(crate) connections: Messages,
     /// Connections with growth that they did not tell of one by one.
-    pub(crate) connections_not_sent: u64,
+    pub(crate) not_sent: NotSent,
     /// What the table at the end was put together from.
     pub(crate) states: Vec<Arc<State>>,
 }
@@ -55,10 +55,9 @@ pub(crate) fn gather(all: &[Vec<Ends>]) -> Result<(Vec<Gathered>, Vec<Numbers>),
         let states: Vec<Arc<State>> = ends.iter().map(|ends| Arc::clone(ends.last())).collect();
         Gathered {
             whole: whole::whole(&states),
-            connections_not_sent: states
+            not_sent: states
                 .iter()
-                .map(|state| not_sent(state))
-                .fold(0, u64::saturating_add),
+                .fold(NotSent::default(), |sum, state| sum.and(state)),
             connections: connections(jobs.by_ref().take(ends.len())),
             states,
             ..join(parts.by_ref().take(ends.len()).collect())
@@ -81,14 +80,32 @@ fn connections<'a>(ends: impl Iterator<Item = (&'a Ends, &'a [Numbers])>) -> Mes
     messages
 }
 
-/// Connections with growth of which the agent sent the totals only.
-fn not_sent(state: &State) -> u64 {
-    let Some(part) = &state.connections else {
-        return 0;
-    };
-    let sent = part.connections.iter();
-    let sent = sent.filter(|one| one.committed_allocated_bytes > 0).count() as u64;
-    part.total_with_growth.saturating_sub(sent)
+/// Connections that agents keep, and of which they sent the totals only.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct NotSent {
+    /// On whose behalf memory was demanded.
+    pub(crate) with_growth: u64,
+    /// All of them.
+    pub(crate) all: u64,
+}
+
+impl NotSent {
+    fn and(self, state: &State) -> Self {
+        let Some(part) = &state.connections else {
+            return self;
+        };
+        let sent = part.connections.iter();
+        let grown = sent.filter(|one| one.committed_allocated_bytes > 0).count() as u64;
+        let kept = part
+            .open_connections
+            .saturating_add(part.closed_connections_kept);
+        let with_growth = part.total_with_growth.saturating_sub(grown);
+        let rest = kept.saturating_sub(part.connections.len() as u64);
+        Self {
+            with_growth: self.with_growth.saturating_add(with_growth),
+            all: self.all.saturating_add(rest.max(with_growth)),
+        }
+    }
 }
 
 /// Puts the parts of all nodes together. The answer stands for the newest of their moments.

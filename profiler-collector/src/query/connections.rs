@@ -19,6 +19,7 @@ pub(super) async fn list(
     request: v1::ListConnectionsRequest,
 ) -> Result<v1::ListConnectionsResponse, Status> {
     let filter = Filter::new(request.selector.as_ref())?;
+    let with_growth = request.with_growth;
     let listing = Listing::new(request)?;
     if listing.with_points() {
         return Err(Status::unimplemented(
@@ -41,7 +42,7 @@ pub(super) async fn list(
         let connections = &inputs.gathered.connections;
         let mut answer = connections.answer(&listing, growth, &selection, &span.pinned());
         let mut accounting = inputs.account(&selection);
-        accounting.losses.extend(not_sent(&inputs));
+        accounting.losses.extend(not_sent(&inputs, with_growth));
         answer.snapshot = Some(inputs.moment(None, growth.time, &span));
         answer.accounting = Some(accounting);
         Ok(answer)
@@ -49,14 +50,18 @@ pub(super) async fn list(
     blocking(&cost, answer).await?
 }
 
-fn not_sent(inputs: &Inputs) -> Option<v1::Loss> {
-    let count = inputs.gathered.connections_not_sent;
+fn not_sent(inputs: &Inputs, with_growth: bool) -> Option<v1::Loss> {
+    let not_sent = inputs.gathered.not_sent;
+    let count = match with_growth {
+        true => not_sent.with_growth,
+        false => not_sent.all,
+    };
     (count > 0).then(|| v1::Loss {
         cause: "connections_not_sent".to_owned(),
         count,
         meaning: format!(
-            "connections with growth that only the agents know: of each node the {SENT} with the \
-             most live bytes are kept here, as of its last whole batch"
+            "connections that only the agents know: of those with growth, the {SENT} of each node \
+             with the most live bytes are kept here, as of its last whole batch; none of the others"
         ),
     })
 }

@@ -30,6 +30,7 @@ fn sent(connections: &[(u64, u64)], total: u64) -> Vec<v1::Part> {
             .collect(),
         process: vec![1; connections.len()],
         open_connections: 7,
+        closed_connections_kept: 40,
         total_with_growth: total,
         ..v1::ConnectionsPart::default()
     };
@@ -78,7 +79,7 @@ async fn connections_of_all_nodes_are_listed_as_of_the_last_whole_batch() {
         let loss = losses
             .iter()
             .find(|loss| loss.cause == "connections_not_sent");
-        assert_eq!(loss.expect("the loss").count, 30);
+        assert_eq!(loss.expect("the loss").count, 2 * (47 - 2));
         let page = answer.connections.into_iter();
         listed.extend(page.map(|one| {
             (
@@ -98,6 +99,22 @@ async fn connections_of_all_nodes_are_listed_as_of_the_last_whole_batch() {
     let mut last = listed[2..].to_vec();
     last.sort();
     assert_eq!(last, [own("a", 6, 2), own("b", 6, 2)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_growth_is_told_of_growth_that_was_not_sent() {
+    let request = v1::ListConnectionsRequest {
+        with_growth: true,
+        ..v1::ListConnectionsRequest::default()
+    };
+    let world = two_nodes().await;
+    let service = world.service(25);
+    let answer = service.list_connections(Request::new(request)).await;
+    let accounting = answer.expect("an answer").into_inner().accounting;
+    let losses = accounting.expect("accounting").losses;
+    let mut losses = losses.iter();
+    let loss = losses.find(|loss| loss.cause == "connections_not_sent");
+    assert_eq!(loss.expect("the loss").count, 30);
 }
 
 #[tokio::test(flavor = "multi_thread")]
