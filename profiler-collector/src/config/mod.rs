@@ -146,6 +146,11 @@ fn resolve(options: Options) -> Result<Config> {
         );
     }
     let defaults = ingest::Limits::default();
+    let streams = match options.streams {
+        None => defaults.streams,
+        Some(streams @ 1..=100_000) => streams as usize,
+        Some(other) => bail!("streams: {other} is out of range: 1 to 100000 are allowed"),
+    };
     Ok(Config {
         listen: address("listen", options.listen, "127.0.0.1:7751")?
             .context("listen: a collector without an address is of no use")?,
@@ -163,11 +168,9 @@ fn resolve(options: Options) -> Result<Config> {
         retention,
         security,
         ingest: ingest::Limits {
-            streams: match options.streams {
-                None => defaults.streams,
-                Some(streams @ 1..=100_000) => streams as usize,
-                Some(other) => bail!("streams: {other} is out of range: 1 to 100000 are allowed"),
-            },
+            streams,
+            // A whole fleet with one token may come through one load balancer's address.
+            streams_per_peer: defaults.streams_per_peer.max(streams / 2),
             ..defaults
         },
         query_rows: match options.query_rows {

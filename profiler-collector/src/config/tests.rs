@@ -90,3 +90,11 @@ fn what_cannot_be_used_is_named() {
     let unknown = resolved(&[], "lisen = \"127.0.0.1:1\"").expect_err("refused");
     assert!(format!("{unknown:#}").contains("lisen"));
 }
+
+#[test]
+fn half_of_the_streams_may_come_from_one_address() {
+    let limits = |arguments: &[&str]| resolved(arguments, "").expect("allowed").ingest;
+    assert_eq!(limits(&[]).streams_per_peer, 1_000);
+    assert_eq!(limits(&["--streams", "10000"]).streams_per_peer, 5_000);
+    assert_eq!(limits(&["--streams", "10"]).streams_per_peer, 64);
+}

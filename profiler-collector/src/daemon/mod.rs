@@ -12,7 +12,8 @@ mod store;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use profiler_net::server::incoming;
+use profiler_net::server::{Limits, incoming};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -53,6 +54,7 @@ pub fn run(config: &Config) -> Result<()> {
 }
 
 async fn serve(config: &Config) -> Result<()> {
+    raise_open_files();
     let doors = Doors::new(config)?;
     // First, so that a second collector stops before it has touched the store.
     let grpc = listen(config.listen).await?;
@@ -63,9 +65,9 @@ async fn serve(config: &Config) -> Result<()> {
     let store = store::open(config).await?;
     let (stop, stopped) = watch::channel(false);
     let parts = Parts::new(store, config, stopped.clone());
-    let limits = profiler_net::server::Limits::default();
+    let limits = Limits::default();
     let grpc = grpc::serve(
-        incoming(grpc, doors.tls.clone(), limits),
+        incoming(grpc, doors.tls.clone(), room_for_agents(config, limits)),
         &doors,
         &parts,
         stopped.clone(),
@@ -111,6 +113,28 @@ async fn serve(config: &Config) -> Result<()> {
             warn!("answers and streams that were open still are cut off");
             Ok(())
         }
+    }
+}
+
+/// The listener of agents takes a connection for each stream that may be open, and those of people
+/// beside them.
+fn room_for_agents(config: &Config, limits: Limits) -> Limits {
+    Limits {
+        connections: limits.connections.max(config.ingest.streams * 2),
+        per_address: limits.per_address + config.ingest.streams_per_peer,
+        ..limits
+    }
+}
+
+/// Each agent is a file to this process, and the usual soft limit is 1,024.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        warn!(%error, open_files = ?limit.current, "the limit of open files could not be raised");
     }
 }
 
