@@ -1,6 +1,6 @@
 //! The connection to an agent or a collector.
 
-use std::{error::Error as _, fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use hyper_util::rt::TokioIo;
 use profiler_net::client::{self as net, Bearer, Channel, ConnectError, Settings, Target};
@@ -19,14 +19,12 @@ use tower::service_fn;
 
 use crate::{
     args::AccessArgs,
-    failure::{Failure, RUNNING, deepest, is_late},
+    failure::{Failure, RUNNING, deepest},
 };
 
 const AGENT_SOCKET: &str = "/run/profiler/agent.sock";
 const AGENT_ADDRESS: &str = "127.0.0.1:7741";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Connections that are made to hear why one was closed.
-const RETRIES: u32 = 4;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// 10,000 rows of deep stacks with long names take tens of MiB; more than this is a fault.
 const LARGEST_RESPONSE: usize = 256 << 20;
@@ -145,7 +143,7 @@ impl Client {
     /// How the agent is.
     pub async fn status(&mut self) -> Result<GetStatusResponse, Failure> {
         let answer = self.query.get_status(GetStatusRequest {}).await;
-        self.checked(answer).await
+        self.checked(answer)
     }
 
     /// What is observed.
@@ -154,13 +152,13 @@ impl Client {
         request: ListTargetsRequest,
     ) -> Result<ListTargetsResponse, Failure> {
         let answer = self.query.list_targets(request).await;
-        self.checked(answer).await
+        self.checked(answer)
     }
 
     /// Growth at one moment.
     pub async fn top(&mut self, request: TopRequest) -> Result<TopResponse, Failure> {
         let answer = self.query.top(request).await;
-        self.checked(answer).await
+        self.checked(answer)
     }
 
     /// Growth at one moment on behalf of one connection; none where that is not known any more.
@@ -170,7 +168,7 @@ impl Client {
     ) -> Result<Option<TopResponse>, Failure> {
         match self.query.top(request).await {
             Err(status) if status.code() == Code::NotFound => Ok(None),
-            answer => self.checked(answer).await.map(Some),
+            answer => self.checked(answer).map(Some),
         }
     }
 
@@ -180,13 +178,13 @@ impl Client {
         request: ListConnectionsRequest,
     ) -> Result<ListConnectionsResponse, Failure> {
         let answer = self.query.list_connections(request).await;
-        self.checked(answer).await
+        self.checked(answer)
     }
 
     /// Growth between two moments.
     pub async fn diff(&mut self, request: DiffRequest) -> Result<DiffResponse, Failure> {
         let answer = self.query.diff(request).await;
-        self.checked(answer).await
+        self.checked(answer)
     }
 
     /// Memory over time.
@@ -195,13 +193,13 @@ impl Client {
         request: ListSeriesRequest,
     ) -> Result<ListSeriesResponse, Failure> {
         let answer = self.query.list_series(request).await;
-        self.checked(answer).await
+        self.checked(answer)
     }
 
     /// Nodes, and how far each has been heard of.
     pub async fn nodes(&mut self, request: ListNodesRequest) -> Result<ListNodesResponse, Failure> {
         let answer = self.query.list_nodes(request).await;
-        self.checked(answer).await
+        self.checked(answer)
     }
 
     /// The ledger of one process.
@@ -210,41 +208,18 @@ impl Client {
         request: ListRangesRequest,
     ) -> Result<ListRangesResponse, Failure> {
         let answer = self.query.list_ranges(request).await;
-        self.checked(answer).await
+        self.checked(answer)
     }
 
-    async fn checked<M>(&mut self, answer: Result<Response<M>, Status>) -> Result<M, Failure> {
+    fn checked<M>(&self, answer: Result<Response<M>, Status>) -> Result<M, Failure> {
         let status = match answer {
             Ok(response) => return Ok(response.into_inner()),
             Err(status) => status,
         };
-        let refusal = match net::refusal(&status) {
-            None if self.is_cut(&status) => self.asked_again().await,
-            refusal => refusal,
-        };
-        Err(match refusal {
+        Err(match net::refusal(&status) {
             Some(refusal) => Failure::new(format!("{}: {refusal}", self.endpoint)),
             None => Failure::from_status(&status, &self.endpoint),
         })
-    }
-
-    /// Whether a connection under TLS broke, as the transport says.
-    fn is_cut(&self, status: &Status) -> bool {
-        let broken = status.code() == Code::Cancelled || status.source().is_some();
-        broken && !is_late(status) && self.endpoint.starts_with("https:")
-    }
-
-    /// A server that refuses a certificate may close while the request is on its way; why is then
-    /// lost. One of the next connections tells.
-    async fn asked_again(&mut self) -> Option<ConnectError> {
-        for _ in 0..RETRIES {
-            let status = self.query.get_status(GetStatusRequest {}).await.err()?;
-            let refusal = net::refusal(&status);
-            if refusal.is_some() || !self.is_cut(&status) {
-                return refusal;
-            }
-        }
-        None
     }
 }
 

@@ -7,12 +7,17 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_rustls::TlsConnector;
 use tower::Service;
 
@@ -20,6 +25,8 @@ use super::{ConnectError, Settings, Target, settings_error, stream::ClientStream
 use crate::{files::Source, pem, stream::Stream};
 
 const HTTP2: &[u8] = b"h2";
+/// A server of HTTP/2 speaks first (RFC 9113, 3.4); one that does not is asked all the same.
+const GREETING: Duration = Duration::from_millis(500);
 
 /// Opens connections to one target, whatever URI it is asked for.
 #[derive(Clone)]
@@ -64,13 +71,13 @@ impl Service<Uri> for Connector {
     }
 }
 
-async fn open(settings: &Settings, target: &Target) -> Result<Stream, ConnectError> {
+async fn open(settings: &Settings, target: &Target) -> Result<BufReader<Stream>, ConnectError> {
     let stream = TcpStream::connect((target.host.as_str(), target.port)).await;
     let stream = stream.map_err(|error| ConnectError::Unreachable(error.to_string()))?;
     // Requests are written whole; waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
     if !target.tls {
-        return Ok(Stream::Plain(stream));
+        return Ok(BufReader::new(Stream::Plain(stream)));
     }
     let name = settings.server_name.as_ref().unwrap_or(&target.host);
     let name = ServerName::try_from(name.clone())
@@ -83,7 +90,22 @@ async fn open(settings: &Settings, target: &Target) -> Result<Stream, ConnectErr
             "the server does not offer HTTP/2 over TLS (ALPN): is it an agent or collector?";
         return Err(ConnectError::Untrusted(reason.to_owned()));
     }
-    Ok(Stream::Tls(Box::new(stream.into())))
+    greeted(Stream::Tls(Box::new(stream.into()))).await
+}
+
+/// Waits for the server's first words before any are said to it. A server refuses a client
+/// certificate only after the client's own handshake is over (RFC 8446, 4.4.2.4), and closes: a
+/// request that reaches it then has the connection reset, and why is lost.
+async fn greeted(stream: Stream) -> Result<BufReader<Stream>, ConnectError> {
+    let mut stream = BufReader::new(stream);
+    match timeout(GREETING, stream.fill_buf()).await {
+        Ok(Ok([])) => {
+            let reason = "the server closed the connection after the TLS handshake";
+            Err(ConnectError::Unreachable(reason.to_owned()))
+        }
+        Ok(Err(error)) => Err(ConnectError::from_handshake(&error)),
+        Ok(Ok(_)) | Err(_) => Ok(stream),
+    }
 }
 
 fn config(settings: &Settings) -> Result<ClientConfig, ConnectError> {

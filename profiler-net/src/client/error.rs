@@ -8,8 +8,8 @@ use crate::files::FileError;
 
 /// Why there is no connection, and what to do about it.
 ///
-/// With TLS 1.3 a server refuses a client certificate only after the connection stands: the first
-/// request then fails, and [`refusal`] finds these words in its `tonic::Status`.
+/// Where TLS is refused on a connection that stands already, requests fail, and [`refusal`] finds
+/// these words in their `tonic::Status`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     /// The settings cannot be used.

@@ -73,8 +73,8 @@ impl Settings {
 ///
 /// # Errors
 /// What is wrong and what to do: with the settings or their files, with the way there, or with
-/// the certificate at its end. A server that wants a client certificate says so only when it is
-/// asked something: see [`refusal`].
+/// one of the certificates. A connection that is made again later fails in the requests that want
+/// it: see [`refusal`].
 pub async fn connect(settings: &Settings) -> Result<Channel, ConnectError> {
     let target: Target = settings.endpoint.parse().map_err(ConnectError::Settings)?;
     let bearer = bearer(settings, &target)?;

@@ -6,14 +6,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 
 use super::error;
 use crate::stream::Stream;
 
-/// A server refuses a client certificate only after the client's own handshake is over (RFC 8446,
-/// 4.4.2.4): the refusal comes as an error of a read. HTTP/2 keeps only its words.
-pub(super) struct ClientStream(pub(super) Stream);
+/// What TLS refuses while requests are on their way comes as an error of a read. HTTP/2 keeps only
+/// its words.
+pub(super) struct ClientStream(pub(super) BufReader<Stream>);
 
 impl AsyncRead for ClientStream {
     fn poll_read(

@@ -55,7 +55,8 @@ fn tokens(directory: &Path) -> PathBuf {
 }
 
 async fn targets(settings: &Settings) -> Result<usize, Status> {
-    let channel = client::connect(settings).await.expect("a connection");
+    let channel = client::connect(settings).await;
+    let channel = channel.map_err(|error| Status::unauthenticated(error.to_string()))?;
     let request = v1::ListTargetsRequest::default();
     let answer = QueryClient::new(channel).list_targets(request).await?;
     Ok(answer.into_inner().targets.len())
@@ -85,7 +86,11 @@ async fn with_a_client_ca_a_certificate_is_needed() {
         ..none.clone()
     };
     assert_eq!(targets(&own).await.expect("an answer"), 3);
-    targets(&none).await.expect_err("no certificate");
+    let refused = targets(&none).await.expect_err("no certificate");
+    assert!(
+        refused.message().contains("client certificate"),
+        "{refused}"
+    );
     let plain = served.client.clone();
     let plain = { plain }
         .list_targets(v1::ListTargetsRequest::default())
