@@ -218,14 +218,17 @@ impl Model {
     }
 
     fn cpu_share_until(&self, now: &GetStatusResponse) -> f64 {
+        let uptime = status::uptime_seconds(now);
+        // An agent that was started again has been up for less than before. When it was started cannot
+        // tell: it makes that from two clocks anew each time.
         let before = self
             .status
             .as_ref()
-            .filter(|before| before.started == now.started);
+            .filter(|before| status::uptime_seconds(before) <= uptime);
         let Some(before) = before else {
             return status::cpu_share(now);
         };
-        let wall = status::uptime_seconds(now) - status::uptime_seconds(before);
+        let wall = uptime - status::uptime_seconds(before);
         if wall > 0.0 {
             (now.agent_cpu_seconds - before.agent_cpu_seconds).max(0.0) / wall
         } else {
