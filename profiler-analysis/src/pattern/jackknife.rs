@@ -1,6 +1,7 @@
 //! Intervals for figures that are made of sums over connections.
 
 use super::Interval;
+use crate::student::student;
 
 /// The figure that `statistic` makes of the column sums of `rows`, with its 95% interval by the
 /// delete-one jackknife (Efron and Stein 1981) and Student's t. None where it is not defined.
@@ -27,16 +28,6 @@ pub(super) fn interval<const N: usize>(
         high: value + half,
     };
     (interval.low.is_finite() && interval.high.is_finite()).then_some(interval)
-}
-
-/// The 97.5% quantile of Student's t (Abramowitz and Stegun 26.7.5); within 4% from 2 degrees of
-/// freedom on.
-fn student(freedom: f64) -> f64 {
-    const Z: f64 = 1.959_964;
-    let first = (Z.powi(3) + Z) / 4.0;
-    let second = (5.0 * Z.powi(5) + 16.0 * Z.powi(3) + 3.0 * Z) / 96.0;
-    let third = (3.0 * Z.powi(7) + 19.0 * Z.powi(5) + 17.0 * Z.powi(3) - 15.0 * Z) / 384.0;
-    Z + first / freedom + second / freedom.powi(2) + third / freedom.powi(3)
 }
 
 /// First sum over second.

@@ -5,6 +5,7 @@ mod overhead;
 mod process;
 pub(crate) mod random;
 mod stats;
+mod verdict;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ pub(crate) struct Args {
 enum Bench {
     Overhead(overhead::Args),
     Fleet(fleet::Args),
+    Verdict(verdict::Args),
 }
 
 /// How results are printed.
@@ -37,5 +39,6 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     match &args.bench {
         Bench::Overhead(args) => overhead::main(args),
         Bench::Fleet(args) => fleet::main(args),
+        Bench::Verdict(args) => verdict::main(args),
     }
 }

@@ -1,0 +1,7 @@
+//! Verdicts on series whose truth is known.
+
+mod damaged;
+mod hostile;
+mod lineages;
+mod run;
+mod shapes;
