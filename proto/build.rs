@@ -13,6 +13,8 @@ fn main() -> anyhow::Result<()> {
         "profiler/v1/query.proto",
         "profiler/v1/connection.proto",
         "profiler/v1/growth.proto",
+        "profiler/v1/target.proto",
+        "profiler/v1/verdict.proto",
         "pprof/profile.proto",
     ];
     println!("cargo::rerun-if-changed=profiler");

@@ -43,6 +43,10 @@ fuzz_target!(|data: &[u8]| {
         {
             let _ = (facts.local.to_string(), facts.peer.to_string());
         }
+        if let Event::Victim(victim) = event {
+            assert!(victim.anon_bytes.is_none_or(|bytes| bytes < USER_END));
+            let _ = victim.name.to_text();
+        }
         if let Event::Fork { name, .. } | Event::Exec { name, .. } = event {
             let _ = name.to_text();
         }

@@ -22,7 +22,7 @@ struct Rows {
 enum Input {
     /// A batch, and the same parts as what they decompress to.
     Bytes(Vec<u8>),
-    Parts(bool, [Vec<u8>; 4]),
+    Parts(bool, [Vec<u8>; 7]),
     /// Batches of one run, whole or not.
     Rows(Vec<(bool, Rows)>),
 }
@@ -135,8 +135,14 @@ fuzz_target!(|input: Input| {
                 v1::PartKind::Growth,
                 v1::PartKind::Connections,
                 v1::PartKind::Status,
+                v1::PartKind::Resident,
+                v1::PartKind::Verdicts,
+                v1::PartKind::Events,
             ];
-            let parts = kinds.iter().zip(&parts).map(|(kind, bytes)| raw(*kind, bytes));
+            let parts = kinds
+                .iter()
+                .zip(&parts)
+                .map(|(kind, bytes)| raw(*kind, bytes));
             feed(&mut state, &batch(whole, parts.collect()));
         }
         Input::Rows(batches) => {

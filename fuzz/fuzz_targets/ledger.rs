@@ -98,14 +98,16 @@ enum Step {
 
 fn owner(number: u8) -> Owner {
     match number % 6 {
-        0 => Owner::Unsampled { behalf: Behalf::NOBODY },
+        0 => Owner::Unsampled {
+            behalf: Behalf::NOBODY,
+        },
         1 => Owner::PreExisting,
         2 => Owner::Folded,
         stack => Owner::Stack {
             stack: StackId(u32::from(stack)),
             inclusion: u32::MAX,
-    behalf: Behalf::NOBODY,
-},
+            behalf: Behalf::NOBODY,
+        },
     }
 }
 

@@ -14,8 +14,8 @@ use profiler_query::{
     },
     ids::{BootTime, ProcessHandle, StackId},
     model::{
-        BehalfKey, ContainerFacts, Growth, NodeFacts, OwnerKey, ProcessEntry, Row, RowKey, Snapshot,
-        TargetInfo, TargetState, Totals,
+        BehalfKey, ContainerFacts, Growth, NodeFacts, OwnerKey, ProcessEntry, Row, RowKey,
+        Snapshot, TargetInfo, TargetState, Totals,
     },
 };
 use prost::Message as _;
@@ -71,7 +71,13 @@ fn snapshot(time: u64) -> Snapshot {
     let rows = (0..PROCESSES).flat_map(|process| {
         owners(process).map(|owner| {
             let process_key = ProcessHandle(process);
-            (RowKey { process: process_key, owner }, row(process))
+            (
+                RowKey {
+                    process: process_key,
+                    owner,
+                },
+                row(process),
+            )
         })
     });
     Snapshot {
@@ -115,10 +121,18 @@ fn entry(process: u32, time: u64) -> ProcessEntry {
 }
 
 fn answer(question: &Question) -> Option<Answer> {
-    let begin = question.begin.time.as_ref().map(|_| snapshot(1_000_000_000));
+    let begin = question
+        .begin
+        .time
+        .as_ref()
+        .map(|_| snapshot(1_000_000_000));
     let end = snapshot(NOW.0);
-    question.check_order(begin.as_ref().map(|begin| begin.time), end.time).ok()?;
-    question.answer(begin.as_ref(), &end, &HashMap::new(), &Names, &()).ok()
+    question
+        .check_order(begin.as_ref().map(|begin| begin.time), end.time)
+        .ok()?;
+    question
+        .answer(begin.as_ref(), &end, &HashMap::new(), &Names, &())
+        .ok()
 }
 
 /// Pages add up to what the first one said, if nothing else is asked meanwhile.
@@ -152,23 +166,37 @@ fn growth(question: impl Fn(&str) -> Option<Question>) {
 
 fuzz_target!(|input: Input| match input {
     Input::Top(bytes) => {
-        let Ok(request) = v1::TopRequest::decode(&*bytes) else { return };
+        let Ok(request) = v1::TopRequest::decode(&*bytes) else {
+            return;
+        };
         let _ = Question::top(request.clone());
         growth(|token| {
             let page_token = token.to_owned();
-            Question::top(v1::TopRequest { page_token, ..request.clone() }).ok()
+            Question::top(v1::TopRequest {
+                page_token,
+                ..request.clone()
+            })
+            .ok()
         });
     }
     Input::Diff(bytes) => {
-        let Ok(request) = v1::DiffRequest::decode(&*bytes) else { return };
+        let Ok(request) = v1::DiffRequest::decode(&*bytes) else {
+            return;
+        };
         let _ = Question::diff(request.clone());
         growth(|token| {
             let page_token = token.to_owned();
-            Question::diff(v1::DiffRequest { page_token, ..request.clone() }).ok()
+            Question::diff(v1::DiffRequest {
+                page_token,
+                ..request.clone()
+            })
+            .ok()
         });
     }
     Input::Targets(bytes) => {
-        let Ok(request) = v1::ListTargetsRequest::decode(&*bytes) else { return };
+        let Ok(request) = v1::ListTargetsRequest::decode(&*bytes) else {
+            return;
+        };
         let end = snapshot(NOW.0);
         if let Ok(targets) = Targets::new(request)
             && let Ok(selection) = targets.filter.choose(end.targets())
@@ -178,8 +206,12 @@ fuzz_target!(|input: Input| match input {
         }
     }
     Input::Series(bytes) => {
-        let Ok(request) = v1::ListSeriesRequest::decode(&*bytes) else { return };
-        let Ok(series) = Series::new(request) else { return };
+        let Ok(request) = v1::ListSeriesRequest::decode(&*bytes) else {
+            return;
+        };
+        let Ok(series) = Series::new(request) else {
+            return;
+        };
         let mut gathered = series.gather();
         for time in 1..4 {
             if gathered.add(&snapshot(time * 1_000_000_000)).is_err() {
@@ -191,16 +223,27 @@ fuzz_target!(|input: Input| match input {
         }
     }
     Input::Connections(bytes) => {
-        let Ok(request) = v1::ListConnectionsRequest::decode(&*bytes) else { return };
-        let Ok(listing) = Listing::new(request) else { return };
+        let Ok(request) = v1::ListConnectionsRequest::decode(&*bytes) else {
+            return;
+        };
+        let Ok(listing) = Listing::new(request) else {
+            return;
+        };
         let mut messages = Messages::default();
         for node in ["n0", "n1"] {
-            messages.add(node, connections(), |process| Some(ProcessHandle(process)), |_| None);
+            messages.add(
+                node,
+                connections(),
+                |process| Some(ProcessHandle(process)),
+                |_| None,
+            );
         }
         let growth = Growth::since_start(&snapshot(NOW.0));
-        if let Ok(selection) = profiler_query::answer::Filter::new(None)
-            .and_then(|filter| filter.choose(growth.targets()).map_err(|_| tonic::Status::internal("")))
-        {
+        if let Ok(selection) = profiler_query::answer::Filter::new(None).and_then(|filter| {
+            filter
+                .choose(growth.targets())
+                .map_err(|_| tonic::Status::internal(""))
+        }) {
             let answer = messages.answer(&listing, &growth, &selection, &[]);
             assert!(answer.connections.len() + answer.groups.len() <= answer.total as usize);
         }

@@ -88,7 +88,10 @@ fn check(folder: &Path) {
         for sequence in &report.pending {
             assert!(*sequence > report.acked && *sequence <= report.last);
             let mut dropped = report.dropped.iter();
-            assert!(!dropped.any(|(range, _)| range.contains(sequence)), "{report:?}");
+            assert!(
+                !dropped.any(|(range, _)| range.contains(sequence)),
+                "{report:?}"
+            );
         }
     }
 }
@@ -145,7 +148,9 @@ fuzz_target!(|input: Input| {
     for (sequence, (id, up_to)) in (1..).zip(&input.acks) {
         writer.begins_file();
         writer.append_definitions(vec![1; 100]);
-        writer.append_batch(&batch(sequence, i64::MAX)).expect("room");
+        writer
+            .append_batch(&batch(sequence, i64::MAX))
+            .expect("room");
         spool.ack([id % 3; 16], *up_to);
     }
     for (id, sequence) in &input.refusals {

@@ -3,9 +3,9 @@
 //!
 //! Shutdown, in order: the service stops accepting and finishes what it answers, the pipeline's
 //! thread is told to stop and keeps a last snapshot, and with it the kernel side is dropped, which
-//! detaches every program; nothing is pinned. Where a collector is configured, what was kept is
-//! written to the spool, and the sender gets a moment to send it. The symbolizer's child ends with
-//! its socket.
+//! detaches every program; nothing is pinned. The thread that judges writes its state. Where a
+//! collector is configured, what was kept is written to the spool, and the sender gets a moment to
+//! send it. The symbolizer's child ends with its socket.
 
 use std::{
     path::PathBuf,
@@ -33,6 +33,7 @@ use crate::{
         stream::{StreamExporter, Streaming},
     },
     filter::Filter,
+    health::HealthRules,
     pipeline::{Links, Pipeline, Settings},
     privileges::{self, HostRoot, Outcome},
     profile::{History, HistoryLimits, NodeFacts, TableLimits},
@@ -40,6 +41,7 @@ use crate::{
         Limits, ProcFs, Resolver, Stacks,
         symbol::{Symbolizer, WorkerConfig},
     },
+    verdict,
 };
 
 /// Questions that wait for the pipeline's thread; more wait with their askers.
@@ -60,6 +62,7 @@ pub fn run(config: &Config, reload: &dyn Fn() -> anyhow::Result<Config>) -> anyh
         tcp: config.listen,
         unix: config.socket.clone(),
         access: config.access.clone(),
+        http: config.verdicts.http,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -81,14 +84,16 @@ pub fn run(config: &Config, reload: &dyn Fn() -> anyhow::Result<Config>) -> anyh
                 info!(capability = served.name, %refused, "not used");
             }
         }
-        let core = Core::start(kernel, config)?;
+        let mut core = Core::start(kernel, config)?;
         let address = listeners.tcp_address().map(|address| address.to_string());
-        info!(tcp = address, socket = ?config.socket, "answering");
+        let http = listeners.http_address().map(|address| address.to_string());
+        info!(tcp = address, socket = ?config.socket, http, "answering");
         let outcome = serve(
             listeners,
             core.service.clone(),
-            core.ended,
+            (core.ended, &mut core.judging),
             &core.filter,
+            &core.board,
             reload,
         )
         .await;
@@ -98,6 +103,7 @@ pub fn run(config: &Config, reload: &dyn Fn() -> anyhow::Result<Config>) -> anyh
             .join()
             .map_err(|_| anyhow!("the pipeline's thread failed"));
         info!("detached from the kernel");
+        core.judging.finish().await;
         if let Some(streaming) = core.streaming {
             streaming.finish().await;
         }
@@ -133,6 +139,8 @@ struct Core {
     ended: oneshot::Receiver<()>,
     filter: Arc<Mutex<Option<Filter>>>,
     service: QueryService,
+    board: Arc<verdict::Shared>,
+    judging: verdict::Judging,
     /// To a collector, if one is configured.
     streaming: Option<Streaming>,
 }
@@ -145,21 +153,27 @@ impl Core {
         let history = Arc::new(Mutex::new(History::new(history_limits(config))));
         let stacks = Stacks::new(Box::new(ProcFs), Limits::default());
         let names = resolver(&stacks)?;
+        let judged = verdict_settings(config, kernel.hears_of_oom_kills());
         let sources = Sources {
             asks,
             history: Arc::clone(&history),
             names: Arc::new(names.clone()),
             clock: Clock::System,
             node: Arc::new(export::node_facts(config.node.as_deref(), &config.labels)),
+            verdicts: judged.board(Clock::System),
         };
+        let (judged, judging) = verdict::start(&judged, &sources)?;
         let (exporter, streaming) = stream(config, &sources)?.unzip();
         let exporter = exporter.map(|exporter| Box::new(exporter) as Box<dyn Exporter>);
+        let mut exporters: Vec<Box<dyn Exporter>> = vec![Box::new(judged)];
+        exporters.extend(exporter);
+        let board = Arc::clone(&sources.verdicts);
         let links = Links {
             asks: asked,
             stop: Arc::clone(&stop),
             filter: Arc::clone(&filter),
             history,
-            exporters: exporter.into_iter().collect(),
+            exporters,
         };
         let pipeline = Pipeline::new(
             kernel,
@@ -183,6 +197,8 @@ impl Core {
             ended,
             filter,
             service: QueryService::new(sources),
+            board,
+            judging,
             streaming,
         })
     }
@@ -226,6 +242,19 @@ fn settings(config: &Config, node: &Arc<NodeFacts>) -> Settings {
     }
 }
 
+fn verdict_settings(config: &Config, hears_of_kills: bool) -> verdict::Settings {
+    verdict::Settings {
+        hears_of_kills,
+        window: config.verdicts.window,
+        state: config.verdicts.state.clone(),
+        health: HealthRules {
+            share: f64::from(config.verdicts.health_share) / 100.0,
+            lead: config.verdicts.health_lead,
+            interval: config.snapshot_interval,
+        },
+    }
+}
+
 fn history_limits(config: &Config) -> HistoryLimits {
     HistoryLimits {
         fine: nanoseconds(config.history_fine),
@@ -246,12 +275,13 @@ fn resolver(stacks: &Stacks) -> anyhow::Result<Resolver> {
     Ok(stacks.resolver(Arc::new(Symbolizer::new(worker))))
 }
 
-/// Serves until a signal, or until the pipeline's thread has ended.
+/// Serves until a signal, or until one of the threads has ended.
 async fn serve(
     listeners: Listeners,
     service: QueryService,
-    ended: oneshot::Receiver<()>,
+    (mut ended, judging): (oneshot::Receiver<()>, &mut verdict::Judging),
     filter: &Mutex<Option<Filter>>,
+    board: &verdict::Shared,
     reload: &dyn Fn() -> anyhow::Result<Config>,
 ) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -262,7 +292,6 @@ async fn serve(
         let _ = stopped.await;
     });
     let mut serving = std::pin::pin!(serving);
-    let mut ended = ended;
     loop {
         tokio::select! {
             // It ends by itself only when a listener fails.
@@ -273,8 +302,13 @@ async fn serve(
             _ = &mut ended => {
                 return Err(anyhow!("the pipeline's thread has ended; see the log above"));
             }
+            () = judging.ended() => {
+                return Err(anyhow!("the thread that judges has ended; see the log above"));
+            }
         }
     }
+    // Those who watch would hold up the end.
+    board.close();
     // Gone already if the service has failed meanwhile.
     let _ = stop.send(());
     serving.await

@@ -31,6 +31,9 @@ pub enum DecodeError {
     /// A length inside the record points outside of it.
     #[error("a length of {0} points outside the record")]
     Length(u64),
+    /// A value that its field does not have.
+    #[error("a field holds {0}, which is none of its values")]
+    Value(u64),
     /// An address range that no user process can have.
     #[error("address range {start:#x}+{length:#x} is not a user range")]
     Range {
@@ -84,6 +87,44 @@ pub enum Event {
     },
     /// A socket is over.
     Closed(SocketEnd),
+    /// The OOM killer chose a process.
+    Victim(Victim),
+    /// A sampled page was touched.
+    Touch(TouchEvent),
+}
+
+/// Whom the OOM killer chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Victim {
+    /// When.
+    pub time: BootTime,
+    /// Process id in the initial pid namespace, or the id of one of its threads.
+    pub pid: u32,
+    /// What there was no more of, if that is sure.
+    pub constraint: Option<Constraint>,
+    /// Its resident anonymous memory, if that could be read.
+    pub anon_bytes: Option<u64>,
+    /// Its name; empty if it could not be read.
+    pub name: Name,
+}
+
+/// What there was no more of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Constraint {
+    /// A cgroup had reached its limit.
+    Cgroup,
+    /// The host, or the part of it that the process may use, had no memory left.
+    Host,
+}
+
+impl Constraint {
+    /// As answers have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cgroup => "cgroup",
+            Self::Host => "host",
+        }
+    }
 }
 
 /// The end of a socket.
@@ -95,6 +136,21 @@ pub struct SocketEnd {
     pub cookie: Cookie,
     /// What the kernel side knew of it, unchecked.
     pub entry: SocketEntry,
+}
+
+/// A touch of a sampled page, which need not be the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TouchEvent {
+    /// Who and when.
+    pub origin: Origin,
+    /// First address of the page.
+    pub address: u64,
+    /// Bytes that were mapped from there on, if that is known.
+    pub bytes: Option<u64>,
+    /// Its chance of being sampled, in units of 2^-32.
+    pub inclusion: u32,
+    /// Whether its stack was captured.
+    pub capture: Captured,
 }
 
 /// The kernel's 16-byte `comm`.

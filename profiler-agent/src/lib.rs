@@ -1,7 +1,7 @@
 //! The privileged daemon: events from the kernel in, named answers out.
 //!
 //! The modules stand in the order in which data flows; ARCHITECTURE.md follows one event through
-//! them. `profile` and `ledger` are pure: values in, values out.
+//! them. `profile`, `ledger` and `touch` are pure: values in, values out.
 
 #![deny(unsafe_code)]
 
@@ -20,12 +20,17 @@ pub mod process;
 
 pub mod ledger;
 pub mod stack;
+pub mod touch;
 
 pub mod profile;
+
+pub mod resident;
 
 pub mod pipeline;
 
 pub mod export;
+pub mod health;
+pub mod verdict;
 
 pub mod daemon;
 

@@ -13,6 +13,11 @@ pub struct Figures {
     pub live_delta: i64,
     /// Captured events in that time.
     pub events: u64,
+    /// Bytes that were touched first by whom the row stands for and are resident at its end; none
+    /// where that is not known.
+    pub resident: Option<u64>,
+    /// By how much `resident` grew in that time.
+    pub resident_delta: i64,
     /// When the oldest memory that is live at the end was committed, on any clock.
     pub oldest: Option<u64>,
     /// When the newest was.
@@ -28,6 +33,11 @@ impl Figures {
             live: after.live,
             live_delta: signed_difference(after.live, before.live),
             events: after.events.saturating_sub(before.events),
+            resident: after.resident,
+            resident_delta: signed_difference(
+                after.resident.unwrap_or(0),
+                before.resident.unwrap_or(0),
+            ),
             oldest: after.oldest,
             newest: after.newest,
         }
@@ -38,6 +48,8 @@ impl Figures {
         Self {
             freed: before.live,
             live_delta: signed_difference(0, before.live),
+            resident: before.resident.map(|_| 0),
+            resident_delta: signed_difference(0, before.resident.unwrap_or(0)),
             ..Self::default()
         }
     }
@@ -49,13 +61,22 @@ impl Figures {
         self.live = self.live.saturating_add(other.live);
         self.live_delta = self.live_delta.saturating_add(other.live_delta);
         self.events = self.events.saturating_add(other.events);
+        self.resident = match (self.resident, other.resident) {
+            (Some(own), Some(others)) => Some(own.saturating_add(others)),
+            (own, others) => own.or(others),
+        };
+        self.resident_delta = self.resident_delta.saturating_add(other.resident_delta);
         self.oldest = [self.oldest, other.oldest].into_iter().flatten().min();
         self.newest = self.newest.max(other.newest);
     }
 
     /// Nothing happened in the time that they stand for.
     pub fn is_still(&self) -> bool {
-        self.allocated == 0 && self.freed == 0 && self.events == 0 && self.live_delta == 0
+        self.allocated == 0
+            && self.freed == 0
+            && self.events == 0
+            && self.live_delta == 0
+            && self.resident_delta == 0
     }
 }
 
@@ -76,6 +97,8 @@ mod tests {
             live: 60,
             live_delta: 60,
             events: 3,
+            resident: Some(40),
+            resident_delta: 40,
             oldest: Some(1),
             newest: Some(9),
         };
@@ -85,6 +108,8 @@ mod tests {
             live: 10,
             live_delta: 10,
             events: 5,
+            resident: Some(25),
+            resident_delta: 25,
             oldest: Some(8),
             newest: Some(12),
         };
@@ -92,6 +117,7 @@ mod tests {
         assert_eq!((between.allocated, between.freed), (30, 80));
         assert_eq!((between.live, between.live_delta), (10, -50));
         assert_eq!((between.events, between.oldest), (2, Some(8)));
+        assert_eq!((between.resident, between.resident_delta), (Some(25), -15));
 
         let gone = Figures::gone(&before);
         assert_eq!((gone.freed, gone.live, gone.live_delta), (60, 0, -60));

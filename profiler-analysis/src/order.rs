@@ -15,6 +15,8 @@ pub enum Order {
     Freed,
     /// Captured events.
     Events,
+    /// Bytes touched first that are resident at the end.
+    Resident,
 }
 
 impl Order {
@@ -25,6 +27,7 @@ impl Order {
             Self::Allocated => figures.allocated.into(),
             Self::Freed => figures.freed.into(),
             Self::Events => figures.events.into(),
+            Self::Resident => figures.resident.unwrap_or(0).into(),
         }
     }
 }

@@ -11,19 +11,28 @@ use crate::{
 };
 
 mod access;
+mod canary;
 mod connections;
 mod fleet;
 mod help;
+mod rate;
 mod select;
 mod shape;
+mod soak;
 mod values;
+mod verdict;
 
 pub use access::AccessArgs;
+pub use canary::CanaryArgs;
 pub use connections::{ConnectionsArgs, Fold, Kind, Protocol, Role, Sort, State};
 pub use fleet::{NodesArgs, SeriesArgs, SeriesBy};
+pub use rate::Rate;
 pub use select::{AgainstArgs, BehalfArgs, SelectArgs};
 pub use shape::{MOST_ROWS, PageArgs, ShapeArgs, StacksArgs, WhenArgs};
+pub(crate) use soak::MOST_TARGETS;
+pub use soak::{SoakArgs, Whole};
 pub use values::{By, ExportFormat, FlameBy, Format, Order, TopFormat, Value};
+pub use verdict::{Judged, VerdictArgs};
 
 /// Host memory profiler: who demanded memory, by call stack, on a live host.
 #[derive(Debug, Parser)]
@@ -88,6 +97,15 @@ pub enum Command {
     /// Connections, the memory demanded for them, and what becomes of it
     #[command(after_long_help = help::CONNECTIONS)]
     Connections(ConnectionsArgs),
+    /// Is it leaking: a verdict for each container, the worst first, with the time to its limit
+    #[command(after_long_help = help::VERDICT)]
+    Verdict(VerdictArgs),
+    /// Gate: watch one target through a load test, and pass or fail it
+    #[command(after_long_help = help::SOAK)]
+    Soak(SoakArgs),
+    /// Gate: does a new version hold on to more memory than the old one
+    #[command(after_long_help = help::CANARY)]
+    Canary(CanaryArgs),
     /// Live view
     #[command(after_long_help = help::WATCH)]
     Watch(WatchArgs),

@@ -6,13 +6,15 @@ use hyper_util::rt::TokioIo;
 use profiler_net::client::{self as net, Bearer, Channel, ConnectError, Settings, Target};
 use profiler_proto::v1::{
     DiffRequest, DiffResponse, GetStatusRequest, GetStatusResponse, ListConnectionsRequest,
-    ListConnectionsResponse, ListNodesRequest, ListNodesResponse, ListRangesRequest,
-    ListRangesResponse, ListSeriesRequest, ListSeriesResponse, ListTargetsRequest,
-    ListTargetsResponse, TopRequest, TopResponse, query_client::QueryClient,
+    ListConnectionsResponse, ListNodesRequest, ListNodesResponse, ListOomKillsRequest,
+    ListOomKillsResponse, ListRangesRequest, ListRangesResponse, ListResidentRequest,
+    ListResidentResponse, ListSeriesRequest, ListSeriesResponse, ListTargetsRequest,
+    ListTargetsResponse, ListVerdictsRequest, ListVerdictsResponse, TopRequest, TopResponse,
+    VerdictChange, WatchVerdictsRequest, query_client::QueryClient,
 };
 use tokio::net::UnixStream;
 use tonic::{
-    Code, Response, Status, service::interceptor::InterceptedService,
+    Code, Response, Status, Streaming, service::interceptor::InterceptedService,
     transport::Endpoint as Transport,
 };
 use tower::service_fn;
@@ -208,6 +210,51 @@ impl Client {
         request: ListRangesRequest,
     ) -> Result<ListRangesResponse, Failure> {
         let answer = self.query.list_ranges(request).await;
+        self.checked(answer)
+    }
+
+    /// Whether memory grows without end.
+    pub async fn verdicts(
+        &mut self,
+        request: ListVerdictsRequest,
+    ) -> Result<ListVerdictsResponse, Failure> {
+        let answer = self.query.list_verdicts(request).await;
+        self.checked(answer)
+    }
+
+    /// The same as a stream of changes.
+    pub async fn verdict_changes(
+        &mut self,
+        request: WatchVerdictsRequest,
+    ) -> Result<Streaming<VerdictChange>, Failure> {
+        let answer = self.query.watch_verdicts(request).await;
+        self.checked(answer)
+    }
+
+    /// The next change; none where the stream has ended.
+    pub async fn next_change(
+        &self,
+        changes: &mut Streaming<VerdictChange>,
+    ) -> Result<Option<VerdictChange>, Failure> {
+        let next = changes.message().await;
+        self.checked(next.map(Response::new))
+    }
+
+    /// Processes that the kernel killed for want of memory.
+    pub async fn oom_kills(
+        &mut self,
+        request: ListOomKillsRequest,
+    ) -> Result<ListOomKillsResponse, Failure> {
+        let answer = self.query.list_oom_kills(request).await;
+        self.checked(answer)
+    }
+
+    /// The kernel's own figures.
+    pub async fn resident(
+        &mut self,
+        request: ListResidentRequest,
+    ) -> Result<ListResidentResponse, Failure> {
+        let answer = self.query.list_resident(request).await;
         self.checked(answer)
     }
 

@@ -10,8 +10,11 @@ use crate::text::clean;
 pub mod exit {
     /// The answer was given.
     pub const FINE: u8 = 0;
+    /// A check failed: a leak, a worse canary.
+    pub const FAILED: u8 = 1;
+    /// A check could not decide.
+    pub const UNDECIDED: u8 = 2;
     /// An error: wrong usage, no endpoint, a refused request, a file that cannot be written.
-    /// (1, a check that failed, and 2, a check that could not decide, belong to verbs that check.)
     pub const ERROR: u8 = 3;
 }
 
@@ -123,6 +126,15 @@ impl Failure {
             ),
         };
         Self::with_hint(message, hint)
+    }
+
+    /// A reader that has gone changes nothing about what was found: for verbs with a code of their
+    /// own.
+    pub(crate) fn unless_gone(self) -> Result<(), Self> {
+        match self {
+            Self::ReaderGone => Ok(()),
+            told => Err(told),
+        }
     }
 
     /// Tells the user on standard error and returns the exit code.

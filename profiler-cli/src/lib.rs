@@ -11,6 +11,7 @@ pub mod client;
 pub mod failure;
 pub mod render;
 pub mod screen;
+mod soak;
 pub mod table;
 pub mod text;
 pub mod time;
@@ -53,8 +54,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let result = runtime.block_on(verbs::run(cli, &mut screen));
     // A lookup of a host name may still sit in a blocking thread: don't wait for it.
     runtime.shutdown_background();
-    match result.and_then(|()| screen.flush()) {
-        Ok(()) => exit::FINE,
+    let flushed = |code| {
+        let flushed = screen.flush().or_else(failure::Failure::unless_gone);
+        flushed.map(|()| code)
+    };
+    match result.and_then(flushed) {
+        Ok(code) => code,
         Err(failure) => failure.report(),
     }
 }

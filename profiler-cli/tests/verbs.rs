@@ -4,6 +4,7 @@ mod access;
 mod common;
 mod connections;
 mod fleet;
+mod verdicts;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},

@@ -36,6 +36,7 @@ impl Kept {
         sum.expired += round.expired;
         sum.evicted += round.evicted;
         sum.definitions += round.definitions;
+        sum.events += round.events;
     }
 }
 

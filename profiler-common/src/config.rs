@@ -30,6 +30,32 @@ pub struct Offsets {
     pub newtask_flags: u32,
     /// Of sockets; zeros where they are not served.
     pub socket: SocketOffsets,
+    /// Of the OOM killer's victims.
+    pub victim: VictimOffsets,
+}
+
+/// What is read when the OOM killer chooses a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct VictimOffsets {
+    /// The count of anonymous pages in `mm_struct.rss_stat`; 0 where it is not to be found.
+    pub mm_anon: u32,
+    /// 1: the tracepoint `oom:mark_victim` passes a `task_struct`; 0: it passes a pid.
+    pub passes_task: u32,
+    /// `pid` in that tracepoint's record.
+    pub pid: u32,
+    /// `anon_rss` (KiB) in that record; 0 on kernels that do not tell it.
+    pub anon_rss: u32,
+}
+
+/// Addresses of kernel functions; zeros where they are not to be had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Code {
+    /// First address.
+    pub start: u64,
+    /// The first address behind it.
+    pub end: u64,
 }
 
 /// What is read of sockets and of the threads that use them.
@@ -88,6 +114,28 @@ pub struct SocketOffsets {
     pub receive_parameters: u32,
 }
 
+/// How first touches of pages are sampled, and what is read at them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct TouchSettings {
+    /// Secret of this run: a process must not know which of its pages are sampled.
+    pub seed: u64,
+    /// [`crate::sampling::touch_inclusion`] of one page at the shortest interval of this run.
+    pub threshold: u32,
+    /// `vm_area_struct.vm_mm`
+    pub vma_mm: u32,
+    /// `page.flags`, which is a folio's as well.
+    pub page_flags: u32,
+    /// `PG_head`: the bit of a page with others behind it.
+    pub page_head: u32,
+    /// `folio._nr_pages`; 0 on kernels whose folios do not say it.
+    pub folio_pages: u32,
+    /// Always 0.
+    pub padding: u32,
+    /// Bytes of `CAPTURES` from which on touches get no stack: the rest is for operations.
+    pub captures_high_water: u64,
+}
+
 /// Constants of one run, set before the programs are loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -100,8 +148,16 @@ pub struct Settings {
     pub default_policy: u32,
     /// Always 0.
     pub padding: u32,
-    /// Bytes of `EVENTS` from which on only life records are written.
+    /// First touches of pages.
+    pub touch: TouchSettings,
+    /// Bytes of `EVENTS` from which on only lives and victims are written.
     pub events_high_water: u64,
+    /// `out_of_memory`, which has a victim chosen.
+    pub out_of_memory: Code,
+    /// `mark_oom_victim`, which gives a victim the last reserves.
+    pub mark_victim: Code,
+    /// `mem_cgroup_out_of_memory`, which calls it when the limit of a cgroup is reached.
+    pub limit_reached: Code,
 }
 
 /// Every operation is an event.
@@ -133,7 +189,8 @@ pub const PROCESSES_MAX: u32 = 65_536;
 
 const _: () = {
     use core::mem::size_of;
-    assert!(size_of::<Offsets>() == 148);
-    assert!(size_of::<Settings>() == 168);
+    assert!(size_of::<Offsets>() == 164);
+    assert!(size_of::<TouchSettings>() == 40);
+    assert!(size_of::<Settings>() == 272);
     assert!(size_of::<ProcessEntry>() == 32);
 };

@@ -1,6 +1,6 @@
 //! Records of the two ring buffers.
 //!
-//! `EVENTS` carries [`VmRecord`], [`LifeRecord`] and
+//! `EVENTS` carries [`VmRecord`], [`LifeRecord`], [`VictimRecord`] and
 //! [`SocketRecord`](crate::socket::SocketRecord) in the order in which they happened;
 //! `CAPTURES` carries [`CaptureHead`] followed by a slice of the user stack. A capture is
 //! submitted before the event that names it.
@@ -11,6 +11,10 @@ pub const KIND_VM: u16 = 1;
 pub const KIND_LIFE: u16 = 2;
 /// [`Header::kind`] of a capture.
 pub const KIND_CAPTURE: u16 = 3;
+/// [`Header::kind`] of a [`VictimRecord`].
+pub const KIND_VICTIM: u16 = 5;
+/// [`Header::kind`] of a [`TouchRecord`].
+pub const KIND_TOUCH: u16 = 6;
 
 /// `mmap(2)`: `address` is the result, `length`, `protection`, `flags`.
 pub const OP_MMAP: u16 = 1;
@@ -36,6 +40,21 @@ pub const OP_FORK: u16 = 16;
 pub const OP_EXEC: u16 = 17;
 /// The last thread of a process has ended.
 pub const OP_EXIT: u16 = 18;
+
+/// The OOM killer chose a process.
+pub const OP_VICTIM: u16 = 48;
+
+/// It is not known what had run out.
+pub const CONSTRAINT_UNKNOWN: u32 = 0;
+/// The limit of a cgroup was reached.
+pub const CONSTRAINT_LIMIT: u32 = 1;
+/// The host, or the part of it that the process may use, had no memory left.
+pub const CONSTRAINT_HOST: u32 = 2;
+
+/// [`VictimRecord::anon_bytes`] that could not be read.
+pub const ANON_UNKNOWN: u64 = u64::MAX;
+/// A page got memory of its own, or is about to.
+pub const OP_TOUCH: u16 = 64;
 
 /// [`Header::capture`] of an event that was to be captured and could not be.
 pub const CAPTURE_LOST: u32 = u32::MAX;
@@ -92,6 +111,21 @@ pub struct VmRecord {
     pub connection_bytes: u64,
 }
 
+/// A sampled page of a process was touched for the first time, as far as the kernel side can tell: it
+/// is user space that knows which pages were touched before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct TouchRecord {
+    /// `kind` is [`KIND_TOUCH`].
+    pub header: Header,
+    /// An address in the page; the first one where `pages` is known.
+    pub address: u64,
+    /// Pages that the kernel mapped at once; 0: not known.
+    pub pages: u32,
+    /// Chance that this touch had to be sampled, in units of 2^-32.
+    pub inclusion: u32,
+}
+
 /// A process or thread began, changed its program, or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -105,6 +139,23 @@ pub struct LifeRecord {
     /// `CLONE_*` of a fork.
     pub flags: u64,
     /// The kernel's `comm` of the process (of the child, for a fork), padded with NUL.
+    pub name: [u8; 16],
+}
+
+/// The OOM killer chose a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct VictimRecord {
+    /// `kind` is [`KIND_VICTIM`]. Process, thread and cgroup are those whose demand could not be
+    /// met, which need not be the victim's.
+    pub header: Header,
+    /// The victim's process id; a thread's of it where the kernel told no more.
+    pub pid: u32,
+    /// `CONSTRAINT_*`.
+    pub constraint: u32,
+    /// The victim's resident anonymous memory, or [`ANON_UNKNOWN`].
+    pub anon_bytes: u64,
+    /// The victim's `comm`, padded with NUL; empty where it could not be read.
     pub name: [u8; 16],
 }
 
@@ -170,6 +221,12 @@ const _: () = {
     assert!(offset_of!(VmRecord, connection) == 80);
     assert!(size_of::<LifeRecord>() == 64);
     assert!(offset_of!(LifeRecord, name) == 48);
+    assert!(size_of::<VictimRecord>() == 64);
+    assert!(offset_of!(VictimRecord, pid) == 32);
+    assert!(offset_of!(VictimRecord, anon_bytes) == 40);
+    assert!(offset_of!(VictimRecord, name) == 48);
+    assert!(size_of::<TouchRecord>() == 48);
+    assert!(offset_of!(TouchRecord, inclusion) == 44);
     assert!(size_of::<Registers>() == 168);
     assert!(offset_of!(Registers, sp) == 152);
     assert!(offset_of!(CaptureHead, slice_base) == 200);

@@ -4,6 +4,10 @@
 //! process of mean interval `T` bytes has a point among them. Weighting each captured operation
 //! with the inverse of its chance (Horvitz and Thompson, 1952) keeps every sum of bytes unbiased.
 //! No state is kept between operations, so no process can steer what is captured of another.
+//!
+//! First touches of pages are sampled by a hash of the page's number ([`page_hash`]): a page is in
+//! or out each time that it is touched, so that user space knows every earlier touch of a page that
+//! it is told of. The chance ([`touch_inclusion`]) is in proportion to the bytes that are touched.
 
 /// An inclusion of 1: every such operation is captured.
 pub const ALWAYS: u32 = u32::MAX;
@@ -93,6 +97,52 @@ pub fn inclusion(bytes: u64, interval: u64) -> u32 {
     }
 }
 
+/// Bytes of a page.
+pub const PAGE: u64 = 4096;
+/// Pages of a huge page.
+pub const HUGE_PAGES: u64 = 512;
+/// First touches are sampled at so many times the mean interval of captures: there are far more
+/// bytes touched than calls that commit them.
+pub const TOUCH_INTERVALS: u64 = 4;
+
+/// The chance, in units of 2^-32, that the first touch of `bytes` (at most 1 GiB) is sampled while
+/// captures have a mean interval of `interval` bytes. It falls as the interval rises: what passes at
+/// a longer one passes at a shorter one too.
+#[inline(always)]
+pub fn touch_inclusion(bytes: u64, interval: u64) -> u32 {
+    let interval = if interval > INTERVAL_MAX {
+        INTERVAL_MAX
+    } else {
+        interval
+    };
+    let interval = interval * TOUCH_INTERVALS;
+    if bytes >= interval {
+        return ALWAYS;
+    }
+    let chance = (bytes << 32) / interval;
+    if chance == 0 { 1 } else { chance as u32 }
+}
+
+/// Pages that a fault stands for of which it is not known how many it maps: the first page of what
+/// may be a huge page for all of it, since whoever fills memory in order touches that one first.
+#[inline(always)]
+pub fn pages_of_fault(address: u64) -> u64 {
+    if (address / PAGE) & (HUGE_PAGES - 1) == 0 {
+        HUGE_PAGES
+    } else {
+        1
+    }
+}
+
+/// Evenly spread over 32 bits; a touch is sampled if it is less than the inclusion (or that is
+/// [`ALWAYS`]). The constants are odd and random (the first is 2^64 divided by the golden ratio).
+#[inline(always)]
+pub fn page_hash(address: u64, seed: u64) -> u32 {
+    let mixed = ((address / PAGE) ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    (mixed >> 32) as u32
+}
+
 /// The weight of a captured operation: the inverse of its chance.
 pub fn weight(inclusion: u32) -> f64 {
     match inclusion {
@@ -128,6 +178,29 @@ mod tests {
         assert!(inclusion(1, u64::MAX) > 0);
         assert_eq!(inclusion(u64::MAX, 65_536), ALWAYS);
         assert_eq!(weight(ALWAYS), 1.0);
+    }
+
+    #[test]
+    fn touches_are_sampled_in_proportion_to_their_bytes() {
+        assert_eq!(touch_inclusion(PAGE, 65_536), 1 << 26);
+        assert_eq!(touch_inclusion(16 * PAGE, 65_536), 1 << 30);
+        assert_eq!(touch_inclusion(HUGE_PAGES * PAGE, 65_536), ALWAYS);
+        assert!(touch_inclusion(PAGE, u64::MAX) > 0);
+        assert_eq!(touch_inclusion(PAGE, 0), ALWAYS);
+    }
+
+    #[test]
+    fn neighbouring_pages_are_sampled_evenly_whatever_the_seed() {
+        let inclusion = touch_inclusion(PAGE, 65_536);
+        for seed in [0, 1, 0x9E37_79B9, u64::MAX, 0x0123_4567_89AB_CDEF] {
+            for start in [0x7f00_0000_0000, 0x5555_5555_4000] {
+                let addresses = (0..65_536).map(|page| start + page * PAGE);
+                let sampled = addresses.filter(|&at| page_hash(at, seed) < inclusion);
+                let sampled = sampled.count() as i64;
+                // 1,024 are expected, with a standard deviation of 32.
+                assert!((sampled - 1024).abs() < 160, "{sampled} at seed {seed}");
+            }
+        }
     }
 
     #[test]

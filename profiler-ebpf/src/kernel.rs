@@ -98,6 +98,18 @@ impl Task {
         field(self.mm(), setting!(offsets.mm_start_brk))
     }
 
+    /// Its resident anonymous memory, as the kernel counts it without looking at each processor.
+    #[inline(always)]
+    pub fn anon_bytes(self) -> Option<u64> {
+        const PAGE: u64 = 4096;
+        let at = setting!(offsets.victim.mm_anon);
+        if at == 0 {
+            return None;
+        }
+        let pages: i64 = field(self.mm(), at)?;
+        Some(if pages > 0 { pages as u64 * PAGE } else { 0 })
+    }
+
     /// No thread of the process is left (`signal->live` is 0 when the last one exits).
     #[inline(always)]
     pub fn group_is_dead(self) -> Option<bool> {
@@ -146,6 +158,14 @@ impl Current {
         unsafe { load(self.0.cast(), offset) }
     }
 
+    /// Its memory, to compare.
+    #[inline(always)]
+    fn mm(self) -> u64 {
+        let offset = setting!(offsets.task_mm);
+        // SAFETY: as above.
+        unsafe { load(self.0.cast(), offset) }
+    }
+
     /// It is a thread of the kernel (`PF_KTHREAD`).
     #[inline(always)]
     pub fn is_of_kernel(self) -> bool {
@@ -176,7 +196,58 @@ impl Current {
     }
 }
 
-/// The user registers of the running thread, as its system call entered the kernel (5.15).
+/// A `vm_area_struct`.
+#[derive(Clone, Copy)]
+pub struct Mapping(*const c_void);
+
+impl Mapping {
+    /// From a program's typed argument.
+    #[inline(always)]
+    pub fn from_argument(mapping: *const c_void) -> Self {
+        Self(mapping)
+    }
+
+    /// It is of the running thread's own memory, which is not what another process writes to, nor
+    /// what a program is loaded into.
+    #[inline(always)]
+    pub fn is_of(self, thread: Current) -> bool {
+        let offset = setting!(touch.vma_mm);
+        // SAFETY: a typed pointer that the kernel gave, and the offset of the field.
+        let mm: u64 = unsafe { load(self.0, offset) };
+        mm == thread.mm() && !thread.is_of_kernel()
+    }
+}
+
+/// A `folio`, or a `page` that is the first of those that are mapped.
+#[derive(Clone, Copy)]
+pub struct Folio(*const c_void);
+
+impl Folio {
+    /// From a program's typed argument.
+    #[inline(always)]
+    pub fn from_argument(folio: *const c_void) -> Self {
+        Self(folio)
+    }
+
+    /// More than one page.
+    #[inline(always)]
+    pub fn is_large(self) -> bool {
+        let offset = setting!(touch.page_flags);
+        // SAFETY: a typed pointer that the kernel gave, and the offset of the field.
+        let flags: u64 = unsafe { load(self.0, offset) };
+        flags >> setting!(touch.page_head) & 1 == 1
+    }
+
+    /// How many they are, of a large one. Not of a `page`.
+    #[inline(always)]
+    pub fn pages(self) -> u32 {
+        let offset = setting!(touch.folio_pages);
+        // SAFETY: as above.
+        unsafe { load(self.0, offset) }
+    }
+}
+
+/// The user registers of the running thread, as its system call or fault entered the kernel (5.15).
 #[inline(always)]
 pub fn current_registers() -> *const Registers {
     // SAFETY: the helpers take and give typed kernel pointers; the verifier checks every use.

@@ -3,6 +3,8 @@
 //!
 //! A program here is a thin entry over a body shared by all ways to attach: `syscall_fexit` and
 //! `syscall_tracepoint` both call `vm`, `life_btf` and `life_tracepoint` both call `life`,
+//! `oom_btf` and `oom_tracepoint` both call `oom`,
+//! `fault_fentry`, `fault_btf` and `fault_tracepoint` call `fault`,
 //! `socket_btf` and `socket_fexit` call `socket`, which calls `traffic` and `thread`.
 
 #![no_std]
@@ -11,6 +13,10 @@
 
 mod capture;
 mod counters;
+mod fault;
+mod fault_btf;
+mod fault_fentry;
+mod fault_tracepoint;
 mod first_bytes;
 mod kernel;
 mod life;
@@ -18,6 +24,9 @@ mod life_btf;
 mod life_tracepoint;
 mod local_storage;
 mod maps;
+mod oom;
+mod oom_btf;
+mod oom_tracepoint;
 mod socket;
 mod socket_btf;
 mod socket_fexit;

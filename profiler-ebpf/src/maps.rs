@@ -6,14 +6,17 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use profiler_common::{
-    config::{Offsets, PROCESSES_MAX, ProcessEntry, Settings, SocketOffsets},
+    config::{
+        Code, Offsets, PROCESSES_MAX, ProcessEntry, Settings, SocketOffsets, TouchSettings,
+        VictimOffsets,
+    },
     counter,
     socket::{LISTENERS_MAX, SOCKETS_MAX, SocketEntry, ThreadEntry, TrafficEntry},
 };
 
 use crate::local_storage::{SocketStorage, TaskStorage};
 
-/// Operations and lives, in the order in which they happened.
+/// Operations, lives, ends of sockets and victims, in the order in which they happened.
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
 
@@ -107,11 +110,30 @@ pub static SETTINGS: Settings = Settings {
             task_io_uring: 0,
             receive_parameters: 0,
         },
+        victim: VictimOffsets {
+            mm_anon: 0,
+            passes_task: 0,
+            pid: 0,
+            anon_rss: 0,
+        },
     },
     agent_tgid: 0,
     default_policy: 0,
     padding: 0,
+    touch: TouchSettings {
+        seed: 0,
+        threshold: 0,
+        vma_mm: 0,
+        page_flags: 0,
+        page_head: 0,
+        folio_pages: 0,
+        padding: 0,
+        captures_high_water: 0,
+    },
     events_high_water: 0,
+    out_of_memory: Code { start: 0, end: 0 },
+    mark_victim: Code { start: 0, end: 0 },
+    limit_reached: Code { start: 0, end: 0 },
 };
 
 /// One of the settings of this run.

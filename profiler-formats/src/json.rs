@@ -7,7 +7,8 @@ use profiler_proto::{
     FILE_DESCRIPTOR_SET,
     v1::{
         DiffResponse, GetStatusResponse, ListConnectionsResponse, ListNodesResponse,
-        ListRangesResponse, ListSeriesResponse, ListTargetsResponse, TopResponse,
+        ListOomKillsResponse, ListRangesResponse, ListResidentResponse, ListSeriesResponse,
+        ListTargetsResponse, ListVerdictsResponse, TopResponse, VerdictChange,
     },
 };
 use prost::Message;
@@ -53,23 +54,46 @@ impl Response for ListNodesResponse {
     const NAME: &str = "profiler.v1.ListNodesResponse";
 }
 
-/// The response as indented JSON, with a newline at the end.
-pub fn to_text(response: &impl Response) -> Result<String, Error> {
-    print(response).map_err(Error::Json)
+impl Response for ListVerdictsResponse {
+    const NAME: &str = "profiler.v1.ListVerdictsResponse";
 }
 
-fn print<M: Response>(response: &M) -> Result<String, String> {
+impl Response for VerdictChange {
+    const NAME: &str = "profiler.v1.VerdictChange";
+}
+
+impl Response for ListOomKillsResponse {
+    const NAME: &str = "profiler.v1.ListOomKillsResponse";
+}
+
+impl Response for ListResidentResponse {
+    const NAME: &str = "profiler.v1.ListResidentResponse";
+}
+
+/// The response as indented JSON, with a newline at the end.
+pub fn to_text(response: &impl Response) -> Result<String, Error> {
+    let text = mapped(response).and_then(|message| {
+        serde_json::to_string_pretty(&message).map_err(|error| error.to_string())
+    });
+    text.map(|text| text + "\n").map_err(Error::Json)
+}
+
+/// The response as one line of JSON, with a newline at the end: for streams of them.
+pub fn to_line(response: &impl Response) -> Result<String, Error> {
+    let text = mapped(response)
+        .and_then(|message| serde_json::to_string(&message).map_err(|error| error.to_string()));
+    text.map(|text| text + "\n").map_err(Error::Json)
+}
+
+fn mapped<M: Response>(response: &M) -> Result<DynamicMessage, String> {
     static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
     let pool = POOL.get_or_init(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).ok());
     let descriptor = pool
         .as_ref()
         .and_then(|pool| pool.get_message_by_name(M::NAME))
         .ok_or_else(|| format!("no descriptor of {}", M::NAME))?;
-    let message = DynamicMessage::decode(descriptor, response.encode_to_vec().as_slice())
-        .map_err(|error| error.to_string())?;
-    let mut text = serde_json::to_string_pretty(&message).map_err(|error| error.to_string())?;
-    text.push('\n');
-    Ok(text)
+    DynamicMessage::decode(descriptor, response.encode_to_vec().as_slice())
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -36,10 +36,16 @@ pub fn to_gzip(response: &TopResponse) -> io::Result<Vec<u8>> {
 /// it.
 pub fn profile(response: &TopResponse) -> Profile {
     let mut builder = Builder::new();
+    builder.with_resident = has_resident(response);
     for row in &response.rows {
         builder.add(row);
     }
     builder.finish(response)
+}
+
+fn has_resident(response: &TopResponse) -> bool {
+    let mut rows = response.rows.iter();
+    rows.any(|row| row.resident_live_bytes.is_some())
 }
 
 /// Where a module lies in the made-up address space.
@@ -74,6 +80,8 @@ impl<K: Hash + Eq> Numbered<K> {
 type Place = (u64, u64, Vec<(u64, i64)>);
 
 struct Builder {
+    /// First touches are sampled.
+    with_resident: bool,
     profile: Profile,
     strings: Numbered<String>,
     functions: Numbered<(i64, i64)>,
@@ -84,6 +92,7 @@ struct Builder {
 impl Builder {
     fn new() -> Self {
         let mut builder = Self {
+            with_resident: false,
             profile: Profile::default(),
             strings: Numbered::starting(0),
             functions: Numbered::starting(1),
@@ -119,11 +128,14 @@ impl Builder {
         if let (true, Some(owner)) = (row.frames.is_empty(), owner_name(row.owner())) {
             location_id.push(self.marker(owner));
         }
-        let value = vec![
+        let mut value = vec![
             signed(row.committed_live_bytes),
             signed(row.committed_allocated_bytes),
             signed(row.events),
         ];
+        if self.with_resident {
+            value.push(signed(row.resident_live_bytes.unwrap_or(0)));
+        }
         let label = self.labels(row);
         self.profile.sample.push(Sample {
             location_id,
@@ -292,6 +304,10 @@ impl Builder {
         let tier = self.string("evidence tier C: who demanded memory, not who retains it");
         self.profile.comment.push(tier);
         self.profile.sample_type = vec![live, allocated, events];
+        if self.with_resident {
+            let resident = self.value_type("resident_live", "bytes");
+            self.profile.sample_type.push(resident);
+        }
         self.profile
     }
 

@@ -144,6 +144,9 @@ impl Table {
                 Change::Kept(..) | Change::Gone(_) => {}
             }
         }
+        if part.resident.iter().all(|resident| *resident == 0) {
+            part.resident.clear();
+        }
         part
     }
 
@@ -192,6 +195,8 @@ fn push_row(columns: &mut v1::GrowthPart, key: RowKey, row: &Row) {
     columns.events.push(row.events);
     columns.oldest.push(row.oldest.0);
     columns.newest.push(row.newest.0);
+    let resident = row.resident.map_or(0, |bytes| bytes.saturating_add(1));
+    columns.resident.push(resident);
 }
 
 fn push_gone(columns: &mut v1::GrowthPart, key: RowKey) {

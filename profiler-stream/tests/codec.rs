@@ -65,12 +65,15 @@ fn moment() -> impl Strategy<Value = BootTime> {
 
 fn rows() -> impl Strategy<Value = Row> {
     let figures = (figure(), figure(), figure(), figure());
-    (figures, moment(), moment()).prop_map(
-        |((allocated, inherited, freed, events), oldest, newest)| Row {
+    // One more than it goes over the wire.
+    let resident = proptest::option::of(figure().prop_map(|bytes| bytes.min(u64::MAX - 1)));
+    (figures, resident, moment(), moment()).prop_map(
+        |((allocated, inherited, freed, events), resident, oldest, newest)| Row {
             allocated,
             inherited,
             freed,
             events,
+            resident,
             oldest,
             newest,
         },
@@ -198,7 +201,7 @@ proptest! {
 
     #[test]
     fn parts_of_anything_are_refused_or_read(
-        parts in collection::vec((0..6_i32, columns(), targets()), 0..4),
+        parts in collection::vec((0..9_i32, columns(), targets()), 0..4),
         whole in any::<bool>(),
     ) {
         let parts = parts.iter().map(|(kind, growth, targets)| match kind {
@@ -220,7 +223,7 @@ proptest! {
 
     #[test]
     fn bytes_of_anything_are_refused(data in collection::vec(any::<u8>(), 0..64), size in any::<u32>()) {
-        let parts = [1, 2, 3, 4].map(|kind| v1::Part { kind, size, data: data.clone() });
+        let parts = [1, 2, 3, 4, 5, 6].map(|kind| v1::Part { kind, size, data: data.clone() });
         let mut state = RunState::default();
         prop_assert!(state.apply(true, &parts).is_err());
     }

@@ -5,6 +5,7 @@
 #![expect(
     missing_docs,
     clippy::pedantic,
+    clippy::large_enum_variant,
     reason = "generated code; its documentation stands in the .proto files"
 )]
 

@@ -27,17 +27,21 @@ const STOP: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Address {
     scratch: Arc<Scratch>,
-    /// TCP port on the loopback interface.
+    /// TCP ports on the loopback interface: for questions, and for probes of health.
     pub port: u16,
+    /// Likewise.
+    pub http: u16,
 }
 
 impl Address {
-    /// A free port and a socket in a directory of its own.
+    /// Free ports, a socket and a file for the state of verdicts in a directory of its own.
     pub fn new() -> Result<Self> {
-        let probe = TcpListener::bind(("127.0.0.1", 0)).context("find a free port")?;
+        let free = || TcpListener::bind(("127.0.0.1", 0)).context("find a free port");
+        let (questions, probes) = (free()?, free()?);
         Ok(Self {
             scratch: Arc::new(Scratch::new()?),
-            port: probe.local_addr()?.port(),
+            port: questions.local_addr()?.port(),
+            http: probes.local_addr()?.port(),
         })
     }
 
@@ -66,6 +70,10 @@ impl Address {
             .arg(format!("127.0.0.1:{}", self.port))
             .arg("--socket")
             .arg(self.socket())
+            .arg("--http")
+            .arg(format!("127.0.0.1:{}", self.http))
+            .arg("--state")
+            .arg(self.directory().join("verdicts.state"))
             .arg("--plan")
             .arg(surroundings::plan());
     }

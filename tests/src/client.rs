@@ -13,8 +13,9 @@ use pbjson_types::Timestamp;
 use profiler_proto::v1::{
     DiffRequest, DiffResponse, GetStatusRequest, GetStatusResponse, GroupBy, GrowthRow,
     ListConnectionsRequest, ListConnectionsResponse, ListNodesRequest, ListNodesResponse,
-    ListRangesRequest, ListSeriesRequest, ListSeriesResponse, ListTargetsRequest,
-    ListTargetsResponse, OrderBy, Range, Selector, Target, TopRequest, TopResponse,
+    ListOomKillsRequest, ListOomKillsResponse, ListRangesRequest, ListSeriesRequest,
+    ListSeriesResponse, ListTargetsRequest, ListTargetsResponse, ListVerdictsRequest,
+    ListVerdictsResponse, OrderBy, Range, Selector, Target, TopRequest, TopResponse,
     query_client::QueryClient,
 };
 use tokio::{net::UnixStream, runtime::Runtime};
@@ -106,6 +107,15 @@ impl Client {
             .is_ok_and(|answer| answer.status() == ServingStatus::Serving)
     }
 
+    /// What the health service says of a container, by the beginning of its id.
+    pub fn health_of(&mut self, container: &str) -> Answer<ServingStatus> {
+        let mut health = HealthClient::new(self.channel.clone());
+        let question = HealthCheckRequest {
+            service: format!("container/{container}"),
+        };
+        Self::ask(&self.runtime, health.check(question)).map(|answer| answer.status())
+    }
+
     /// `GetStatus`.
     pub fn status(&mut self) -> Answer<GetStatusResponse> {
         Self::ask(&self.runtime, self.query.get_status(GetStatusRequest {}))
@@ -189,6 +199,17 @@ impl Client {
     pub fn nodes(&mut self) -> Answer<ListNodesResponse> {
         let request = ListNodesRequest::default();
         Self::ask(&self.runtime, self.query.list_nodes(request))
+    }
+
+    /// `ListOomKills`, newest as the agent orders them.
+    pub fn oom_kills(&mut self) -> Answer<ListOomKillsResponse> {
+        let request = ListOomKillsRequest::default();
+        Self::ask(&self.runtime, self.query.list_oom_kills(request))
+    }
+
+    /// `ListVerdicts`.
+    pub fn verdicts(&mut self, request: ListVerdictsRequest) -> Answer<ListVerdictsResponse> {
+        Self::ask(&self.runtime, self.query.list_verdicts(request))
     }
 
     /// `ListRanges`, without frames.

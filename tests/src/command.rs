@@ -47,17 +47,29 @@ impl Finished {
     }
 }
 
+/// For what a client asks once.
+const QUESTION: Duration = Duration::from_secs(30);
+
+/// Where the client finds an agent.
+pub fn endpoint(agent: &Agent) -> String {
+    format!("unix:{}", agent.address().socket().display())
+}
+
 /// Runs the client against an agent's Unix socket.
 pub fn profiler(agent: &Agent, arguments: &[&str]) -> Result<Finished> {
-    let endpoint = format!("unix:{}", agent.address().socket().display());
-    profiler_at(&endpoint, arguments)
+    profiler_at(&endpoint(agent), arguments)
 }
 
 /// Runs the client against any endpoint.
 pub fn profiler_at(endpoint: &str, arguments: &[&str]) -> Result<Finished> {
+    profiler_within(endpoint, arguments, QUESTION)
+}
+
+/// The same for verbs that take their time.
+pub fn profiler_within(endpoint: &str, arguments: &[&str], limit: Duration) -> Result<Finished> {
     let mut command = Command::new(surroundings::cli()?);
     command.args(["--endpoint", endpoint]).args(arguments);
-    Finished::run(command, Duration::from_secs(30))
+    Finished::run(command, limit)
 }
 
 /// Runs the client with `--format json` and reads what it prints.

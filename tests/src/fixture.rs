@@ -1,6 +1,10 @@
 //! The fixture programs: each prints a line of JSON when it is at rest and waits for a line.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{
+    path::PathBuf,
+    process::{Command, ExitStatus},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -79,6 +83,11 @@ impl Fixture {
     /// Sends it a line.
     pub fn send(&mut self, line: &str) -> Result<()> {
         self.program.send(line)
+    }
+
+    /// Waits for its end, whatever that is.
+    pub fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
+        self.program.wait(limit)
     }
 
     /// Lets it go on to its end.

@@ -14,6 +14,7 @@ pub mod compare;
 pub mod connections;
 pub mod fixture;
 pub mod fleet;
+pub mod memory_cgroup;
 pub mod program;
 pub mod python;
 pub mod rows;

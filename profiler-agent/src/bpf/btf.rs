@@ -10,15 +10,19 @@ const HEADER: usize = 24;
 /// Three words: name, kind with counts, size or type.
 const TYPE: usize = 12;
 const MEMBER: usize = 12;
+const ENUMERATOR: usize = 8;
 
+const KIND_POINTER: u32 = 2;
 const KIND_ARRAY: u32 = 3;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
+const KIND_ENUM: u32 = 6;
 const KIND_TYPEDEF: u32 = 8;
 const KIND_VOLATILE: u32 = 9;
 const KIND_CONST: u32 = 10;
 const KIND_RESTRICT: u32 = 11;
 const KIND_FUNCTION: u32 = 12;
+const KIND_PROTOTYPE: u32 = 13;
 const KIND_TYPE_TAG: u32 = 18;
 
 /// Anonymous structures inside each other are followed so deep.
@@ -61,8 +65,8 @@ impl Type {
             1 | 14 | 17 => 4,
             KIND_ARRAY => 12,
             KIND_STRUCT | KIND_UNION | 15 | 19 => self.count() * 12,
-            6 | 13 => self.count() * 8,
-            2 | 7..=12 | 16 | 18 => 0,
+            KIND_ENUM | KIND_PROTOTYPE => self.count() * 8,
+            KIND_POINTER | 7..=12 | 16 | 18 => 0,
             kind => bail!("kind {kind} of types is newer than this agent"),
         })
     }
@@ -122,6 +126,48 @@ impl Types {
             .named(KIND_FUNCTION, function)?
             .with_context(|| format!("the kernel's BTF has no function {function}"))?;
         Ok(self.get(function.other)?.count() as u32)
+    }
+
+    /// Bytes of a structure.
+    ///
+    /// # Errors
+    /// There is no such structure.
+    pub(super) fn size(&self, structure: &str) -> anyhow::Result<u32> {
+        Ok(self.structure(structure)?.other)
+    }
+
+    /// Whether what a tracepoint passes first is a pointer.
+    ///
+    /// # Errors
+    /// There is no such tracepoint, or it passes nothing.
+    pub(super) fn passes_pointer(&self, tracepoint: &str) -> anyhow::Result<bool> {
+        let handler = self
+            .named(KIND_TYPEDEF, &format!("btf_trace_{tracepoint}"))?
+            .with_context(|| format!("the kernel's BTF has no tracepoint {tracepoint}"))?;
+        let prototype = self.get(self.strip(handler.other)?.other)?;
+        if prototype.kind() != KIND_PROTOTYPE || prototype.count() < 2 {
+            bail!("the kernel's tracepoint {tracepoint} passes nothing");
+        }
+        // Name and type of each parameter; the first is the handler's own.
+        let first = word(&self.bytes, prototype.rest + 12)?;
+        Ok(self.strip(first)?.kind() == KIND_POINTER)
+    }
+
+    /// The value of an enumeration's name.
+    ///
+    /// # Errors
+    /// There is no such enumeration, or it has no such name.
+    pub(super) fn enumerator(&self, enumeration: &str, name: &str) -> anyhow::Result<u32> {
+        let found = self
+            .named(KIND_ENUM, enumeration)?
+            .with_context(|| format!("the kernel's BTF has no enum {enumeration}"))?;
+        for place in 0..found.count() {
+            let at = found.rest + place * ENUMERATOR;
+            if self.is_named(word(&self.bytes, at)?, name) {
+                return word(&self.bytes, at + 4);
+            }
+        }
+        bail!("this kernel's enum {enumeration} has no {name}")
     }
 
     fn structure(&self, name: &str) -> anyhow::Result<Type> {
@@ -298,6 +344,34 @@ mod tests {
         assert_eq!(types.offset("outer", &["first"]).unwrap(), 0);
         assert_eq!(types.offset("outer", &["second"]).unwrap(), 32);
         assert_eq!(types.offset("outer", &["second", "b"]).unwrap(), 64);
+        assert_eq!(types.size("inner").unwrap(), 8);
+    }
+
+    #[test]
+    fn tells_pointers_that_a_tracepoint_passes_from_numbers() {
+        let strings = b"\0int\0btf_trace_a\0btf_trace_b\0";
+        let prototype = |first| [0, KIND_PROTOTYPE << 24 | 2, 0, 0, 2, 0, first];
+        let types: Vec<u32> = [
+            &[1, 1 << 24, 4, 32, 0, KIND_POINTER << 24, 0][..],
+            &prototype(2),
+            &[0, KIND_POINTER << 24, 3, 5, KIND_TYPEDEF << 24, 4],
+            &prototype(1),
+            &[0, KIND_POINTER << 24, 6, 17, KIND_TYPEDEF << 24, 7],
+        ]
+        .concat();
+        let types = Types::parse(text(&types, strings)).unwrap();
+        assert!(types.passes_pointer("a").unwrap());
+        assert!(!types.passes_pointer("b").unwrap());
+        assert!(types.passes_pointer("c").is_err());
+    }
+
+    #[test]
+    fn finds_the_value_of_an_enumerator() {
+        let types = [1, KIND_ENUM << 24 | 2, 4, 3, 7, 5, 9];
+        let types = Types::parse(text(&types, b"\0a\0b\0c\0")).unwrap();
+        assert_eq!(types.enumerator("a", "c").unwrap(), 9);
+        assert!(types.enumerator("a", "d").is_err());
+        assert!(types.enumerator("b", "c").is_err());
     }
 
     #[test]

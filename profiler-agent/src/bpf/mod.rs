@@ -11,14 +11,18 @@ mod offsets;
 pub mod plan;
 mod ring;
 mod sockets;
+mod symbols;
 mod trim;
 
-use std::path::Path;
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    path::Path,
+};
 
 use anyhow::{Context as _, bail};
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
-use profiler_common::config::Settings;
+use profiler_common::{config::Settings, sampling};
 
 pub use self::{control::Control, ring::Rings, sockets::Sockets};
 
@@ -59,6 +63,16 @@ impl Kernel {
         self.logger.flush();
     }
 
+    /// The kernel tells of OOM kills.
+    pub fn hears_of_oom_kills(&self) -> bool {
+        plan::is_served(&self.served, plan::OOM_KILLS)
+    }
+
+    /// First touches of pages are sampled.
+    pub fn samples_touches(&self) -> bool {
+        plan::is_served(&self.served, plan::FIRST_TOUCH)
+    }
+
     /// Has the kernel go over every open descriptor: finds sockets that it did not see begin, and
     /// marks those that are still there with the number that it returns; none where this kernel
     /// does not serve that.
@@ -84,14 +98,26 @@ pub fn start(options: &Options, tracefs: Option<&Path>) -> anyhow::Result<Kernel
              both, and start target/release/profiler-agent"
         );
     }
-    let found = offsets::read(tracefs)?;
+    let mut found = offsets::read(tracefs)?;
+    found.touch.seed = RandomState::new().hash_one(());
+    found.touch.threshold = sampling::touch_inclusion(sampling::PAGE, options.capture_interval);
+    found.touch.captures_high_water = u64::from(options.capture_ring_bytes) / 2;
+    let [out_of_memory, mark_victim, limit_reached] = symbols::locate([
+        "out_of_memory",
+        "mark_oom_victim",
+        "mem_cgroup_out_of_memory",
+    ]);
     let settings = Settings {
         offsets: found.offsets,
         agent_tgid: std::process::id(),
         default_policy: options.default_policy,
         padding: 0,
-        // The last eighth is for the lives of processes.
+        touch: found.touch,
+        // The last eighth is for the lives of processes and for victims.
         events_high_water: u64::from(options.event_ring_bytes) / 8 * 7,
+        out_of_memory,
+        mark_victim,
+        limit_reached,
     };
     let btf = Btf::from_sys_fs().context("read the kernel's BTF")?;
     let mut object = EbpfLoader::new()
@@ -108,12 +134,7 @@ pub fn start(options: &Options, tracefs: Option<&Path>) -> anyhow::Result<Kernel
     let rings = Rings::take(&mut object)?;
     let mut sockets = Sockets::take(&mut object)?;
     let logger = EbpfLogger::init(&mut object).context("open the kernel programs' log")?;
-    let mut served = plan::attach(
-        &mut object,
-        &btf,
-        options.choice,
-        found.without_sockets.as_ref(),
-    )?;
+    let mut served = plan::attach(&mut object, &btf, options.choice, &found.missing)?;
     if plan::is_served(&served, plan::SOCKET_TRAFFIC)
         && let Err(error) = sockets.follow_traffic(&mut object)
     {

@@ -3,16 +3,21 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, bail};
-use profiler_common::config::{Offsets, SocketOffsets};
+use profiler_common::config::{Offsets, SocketOffsets, TouchSettings, VictimOffsets};
 
-use super::btf::Types;
+use super::{
+    btf::Types,
+    plan::{FIRST_TOUCH, OOM_KILLS, SOCKET_STATES},
+};
 
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
-/// What was found, and what the kernel lacks for connections to be followed.
+/// What was found, and what the kernel lacks, by the capability that is of no use without it.
 pub(super) struct Found {
     pub(super) offsets: Offsets,
-    pub(super) without_sockets: Option<anyhow::Error>,
+    pub(super) missing: Vec<(&'static str, anyhow::Error)>,
+    /// What is read at first touches; how they are sampled is not filled in.
+    pub(super) touch: TouchSettings,
 }
 
 /// Reads all of [`Offsets`]. The fields of the plain tracepoint stay 0 where tracefs has none.
@@ -36,10 +41,14 @@ pub(super) fn read(tracefs: Option<&Path>) -> anyhow::Result<Found> {
         mm_start_stack: field(&types, "mm_struct", &["start_stack"])?,
         ..Offsets::default()
     };
-    let mut without_sockets = None;
+    let mut missing = Vec::new();
     match sockets(&types) {
         Ok(found) => offsets.socket = found,
-        Err(error) => without_sockets = Some(error),
+        Err(error) => missing.push((SOCKET_STATES, error)),
+    }
+    match victims(&types) {
+        Ok(found) => offsets.victim = found,
+        Err(error) => missing.push((OOM_KILLS, error)),
     }
     if let Some(tracefs) = tracefs {
         let path = tracefs.join("events/task/task_newtask/format");
@@ -49,10 +58,53 @@ pub(super) fn read(tracefs: Option<&Path>) -> anyhow::Result<Found> {
         offsets.newtask_comm = record_field(&format, "comm")?;
         offsets.newtask_flags = record_field(&format, "clone_flags")?;
     }
+    let touch = touch(&types).unwrap_or_else(|error| {
+        missing.push((FIRST_TOUCH, error));
+        TouchSettings::default()
+    });
     Ok(Found {
         offsets,
-        without_sockets,
+        missing,
+        touch,
     })
+}
+
+/// The tracepoint passes a pid, and from Linux 6.9 on (stable kernels later than that, too) a task.
+fn victims(types: &Types) -> anyhow::Result<VictimOffsets> {
+    const RECORD: &str = "trace_event_raw_mark_victim";
+    Ok(VictimOffsets {
+        mm_anon: anonymous_pages(types).unwrap_or(0),
+        passes_task: u32::from(types.passes_pointer("mark_victim")?),
+        pid: field(types, RECORD, &["pid"])?,
+        anon_rss: field(types, RECORD, &["anon_rss"]).unwrap_or(0),
+    })
+}
+
+fn touch(types: &Types) -> anyhow::Result<TouchSettings> {
+    let pages = ["_nr_pages", "_folio_nr_pages"];
+    let pages = pages
+        .iter()
+        .find_map(|name| field(types, "folio", &[name]).ok());
+    Ok(TouchSettings {
+        vma_mm: field(types, "vm_area_struct", &["vm_mm"])?,
+        page_flags: field(types, "page", &["flags"])?,
+        page_head: types.enumerator("pageflags", "PG_head")?,
+        folio_pages: pages.unwrap_or(0),
+        ..TouchSettings::default()
+    })
+}
+
+/// Where `mm_struct` has its count of anonymous pages: a plain number, since Linux 6.2 the sum of a
+/// counter by processor.
+fn anonymous_pages(types: &Types) -> anyhow::Result<u32> {
+    /// `MM_ANONPAGES`.
+    const PLACE: u32 = 1;
+    let mm = |path: &[&str]| field(types, "mm_struct", path);
+    if let Ok(counts) = mm(&["rss_stat", "count"]) {
+        return Ok(counts + PLACE * 8);
+    }
+    let counter = PLACE * types.size("percpu_counter")?;
+    Ok(mm(&["rss_stat"])? + counter + field(types, "percpu_counter", &["count"])?)
 }
 
 fn sockets(types: &Types) -> anyhow::Result<SocketOffsets> {
@@ -146,9 +198,13 @@ mod tests {
         }
         let Found {
             offsets,
-            without_sockets,
+            missing,
+            touch,
         } = read(None).unwrap();
-        assert!(without_sockets.is_none(), "{without_sockets:?}");
+        assert!(missing.is_empty(), "{missing:?}");
+        assert!(offsets.victim.pid >= 8 && offsets.victim.mm_anon > 0);
+        assert!(touch.page_head > 0 && touch.page_head < 64);
+        assert!(touch.vma_mm > 0);
         assert!(offsets.socket.local_port != offsets.socket.peer_port);
         assert!((4..=6).contains(&offsets.socket.receive_parameters));
         assert!(offsets.task_fsbase > offsets.task_mm);

@@ -6,12 +6,13 @@ mod table;
 use anyhow::Context as _;
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, FExit, Iter, Program, TracePoint},
+    programs::{BtfTracePoint, FEntry, FExit, Iter, Program, TracePoint},
 };
 
 use self::table::{Capability, Hook, PLAN};
 pub(super) use self::table::{
-    SOCKET_PASS, SOCKET_PASS_PROGRAM, SOCKET_TRAFFIC, SOCKET_TRAFFIC_PROGRAM,
+    FIRST_TOUCH, OOM_KILLS, SOCKET_PASS, SOCKET_PASS_PROGRAM, SOCKET_STATES, SOCKET_TRAFFIC,
+    SOCKET_TRAFFIC_PROGRAM,
 };
 
 /// A technique.
@@ -19,6 +20,8 @@ pub(super) use self::table::{
 pub enum Way {
     /// Trampolines at the end of kernel functions (5.5; refused by some hardened kernels).
     Fexit,
+    /// Trampolines at the beginning of kernel functions (likewise).
+    Fentry,
     /// Tracepoints with typed arguments (5.5).
     BtfTracepoint,
     /// Plain tracepoints by perf event.
@@ -33,6 +36,7 @@ impl Way {
     pub fn name(self) -> &'static str {
         match self {
             Self::Fexit => "fexit",
+            Self::Fentry => "fentry",
             Self::BtfTracepoint => "tp_btf",
             Self::Tracepoint => "tracepoint",
             Self::Iterator => "iterator",
@@ -73,7 +77,8 @@ pub struct Served {
     pub refused: Vec<String>,
 }
 
-/// Loads and attaches the whole plan. `without_sockets`: why sockets cannot be read on this kernel.
+/// Loads and attaches the whole plan. `missing`: what cannot be read on this kernel, and the
+/// capability that is of no use without it.
 ///
 /// # Errors
 /// A required capability that can be served by no allowed way; the message has every reason.
@@ -81,11 +86,11 @@ pub fn attach(
     object: &mut Ebpf,
     btf: &Btf,
     choice: Choice,
-    without_sockets: Option<&anyhow::Error>,
+    missing: &[(&str, anyhow::Error)],
 ) -> anyhow::Result<Vec<Served>> {
     let mut served = Vec::with_capacity(PLAN.len());
     for capability in PLAN {
-        let one = match useless(capability, &served, without_sockets) {
+        let one = match useless(capability, &served, missing) {
             Some(reason) => Served {
                 name: capability.name,
                 chosen: None,
@@ -102,12 +107,10 @@ pub fn attach(
 fn useless(
     capability: &Capability,
     served: &[Served],
-    without_sockets: Option<&anyhow::Error>,
+    missing: &[(&str, anyhow::Error)],
 ) -> Option<String> {
-    // All that can be done without is about sockets.
-    if let Some(reason) = without_sockets
-        && !capability.required
-    {
+    let lacks = missing.iter().find(|(name, _)| *name == capability.name);
+    if let Some((_, reason)) = lacks {
         return Some(format!("{reason:#}"));
     }
     let needs = capability.needs?;
@@ -198,6 +201,7 @@ fn attach_all(
 fn unload_one(object: &mut Ebpf, hook: &Hook) {
     let _ = match object.program_mut(hook.program) {
         Some(Program::FExit(program)) => program.unload(),
+        Some(Program::FEntry(program)) => program.unload(),
         Some(Program::BtfTracePoint(program)) => program.unload(),
         Some(Program::TracePoint(program)) => program.unload(),
         Some(Program::Iter(program)) => program.unload(),
@@ -214,6 +218,11 @@ fn attach_one(object: &mut Ebpf, btf: &Btf, way: Way, hook: &Hook) -> anyhow::Re
     match way {
         Way::Fexit => {
             let program: &mut FExit = program.try_into()?;
+            program.load(hook.target, btf).with_context(loading)?;
+            program.attach().with_context(attaching)?;
+        }
+        Way::Fentry => {
+            let program: &mut FEntry = program.try_into()?;
             program.load(hook.target, btf).with_context(loading)?;
             program.attach().with_context(attaching)?;
         }
@@ -246,10 +255,7 @@ pub fn programs() -> impl Iterator<Item = &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        table::{SOCKET_BYTES, SOCKET_STATES},
-        *,
-    };
+    use super::{table::SOCKET_BYTES, *};
 
     #[test]
     fn what_a_capability_needs_stands_before_it_and_can_be_missing() {
@@ -264,6 +270,16 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_read_takes_its_own_capability_alone() {
+        let missing = [(OOM_KILLS, anyhow::anyhow!("no such tracepoint"))];
+        for capability in PLAN.iter().filter(|capability| capability.needs.is_none()) {
+            let reason = useless(capability, &[], &missing);
+            let expected = (capability.name == OOM_KILLS).then(|| "no such tracepoint".to_owned());
+            assert_eq!(reason, expected, "{}", capability.name);
+        }
+    }
+
+    #[test]
     fn without_bytes_nothing_that_rests_on_them_is_tried() {
         let unserved = |name| Served {
             name,
@@ -273,7 +289,7 @@ mod tests {
         let served = [unserved(SOCKET_STATES), unserved(SOCKET_BYTES)];
         let useless: Vec<&str> = PLAN
             .iter()
-            .filter(|capability| useless(capability, &served, None).is_some())
+            .filter(|capability| useless(capability, &served, &[]).is_some())
             .map(|capability| capability.name)
             .collect();
         let of_no_use = [

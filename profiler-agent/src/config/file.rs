@@ -85,6 +85,11 @@ pub(super) struct RawFile {
     pub(super) spool: Option<Spanned<PathBuf>>,
     pub(super) spool_bytes: Option<Spanned<Size>>,
     pub(super) spool_age: Option<Spanned<Span>>,
+    pub(super) http: Option<Spanned<Address>>,
+    pub(super) verdict_window: Option<Spanned<Span>>,
+    pub(super) state: Option<Spanned<String>>,
+    pub(super) health_share: Option<Spanned<u32>>,
+    pub(super) health_lead: Option<Spanned<Span>>,
     #[serde(default)]
     pub(super) filter: RawFilter,
 }

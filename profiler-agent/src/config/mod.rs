@@ -8,6 +8,7 @@ mod lists;
 mod node;
 mod options;
 mod values;
+mod verdicts;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,6 +21,7 @@ pub use collector::{Collectors, Endpoint};
 pub use file::{LogLevel, Plan};
 pub use options::{Args, Command, Options};
 pub use values::{Address, Label, Size, Span, ValueError};
+pub use verdicts::Verdicts;
 
 use crate::export::Access;
 use crate::filter::FilterSpec;
@@ -72,6 +74,8 @@ pub struct Config {
     pub labels: BTreeMap<String, String>,
     /// Where snapshots are streamed to.
     pub collectors: Collectors,
+    /// Verdicts, and probes of health.
+    pub verdicts: Verdicts,
     /// Which processes are observed.
     pub filter: FilterSpec,
     /// The file that was read, if one was.
@@ -98,6 +102,7 @@ impl Default for Config {
             node: None,
             labels: BTreeMap::new(),
             collectors: Collectors::default(),
+            verdicts: Verdicts::default(),
             filter: FilterSpec::default(),
             file: None,
         }
@@ -242,6 +247,7 @@ impl Config {
             node: node::name(&layers, options)?,
             labels: node::labels(&layers, options)?,
             collectors: collector::collectors(&layers, options)?,
+            verdicts: verdicts::verdicts(&layers, options, insecure_listen)?,
             filter: lists::filter(&layers, options)?,
             file,
         })

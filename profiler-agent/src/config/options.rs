@@ -137,6 +137,21 @@ pub struct Options {
     /// For how long it is kept [default: 24h]
     #[arg(long, env = "PROFILER_SPOOL_AGE", value_name = "TIME")]
     pub spool_age: Option<Span>,
+    /// Address for probes of health over HTTP, "" for none [default: 127.0.0.1:7742]
+    #[arg(long, env = "PROFILER_HTTP", value_name = "ADDRESS:PORT")]
+    pub http: Option<Address>,
+    /// The shortest window that verdicts are made of; all times of theirs are multiples [default: 60s]
+    #[arg(long, env = "PROFILER_VERDICT_WINDOW", value_name = "TIME")]
+    pub verdict_window: Option<Span>,
+    /// File for the state of verdicts, "" for none [default: /var/lib/profiler/verdicts.state]
+    #[arg(long, env = "PROFILER_STATE", value_name = "FILE")]
+    pub state: Option<String>,
+    /// Percent of its limit above which what grows is unhealthy [default: 80]
+    #[arg(long, env = "PROFILER_HEALTH_SHARE", value_name = "PERCENT")]
+    pub health_share: Option<u32>,
+    /// A forecast of the limit that is nearer is unhealthy [default: 30min]
+    #[arg(long, env = "PROFILER_HEALTH_LEAD", value_name = "TIME")]
+    pub health_lead: Option<Span>,
     /// Observe these containers only: prefix of an id, or "host" (repeatable)
     #[arg(
         long,

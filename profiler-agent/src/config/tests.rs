@@ -36,7 +36,7 @@ fn the_documented_file_names_every_key() {
     // An unknown key lists those that there are.
     let known = refusal("x = 1", &[]);
     let keys: Vec<&str> = known.split('`').skip(3).step_by(2).collect();
-    assert_eq!(keys.len(), 29, "{known}");
+    assert_eq!(keys.len(), 34, "{known}");
     for key in keys {
         let written = DEFAULT_TOML.contains(&format!("\n{key} = "))
             || DEFAULT_TOML.contains(&format!("\n[{key}."));

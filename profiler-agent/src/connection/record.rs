@@ -50,6 +50,8 @@ pub struct Connection {
     pub(super) holders: Vec<(ProcessHandle, u64)>,
     /// Passes over all descriptors that did not find it.
     pub(super) missed: u8,
+    /// Bytes and calls of its traffic that were added to what its process received.
+    received: (u64, u64),
 }
 
 impl Connection {
@@ -71,6 +73,7 @@ impl Connection {
             curve: Curve::default(),
             holders: Vec::new(),
             missed: 0,
+            received: (0, 0),
         }
     }
 
@@ -141,6 +144,22 @@ impl Connection {
             known => known,
         };
         self.facts = Some(SocketFacts { role, ..facts });
+    }
+
+    /// Bytes and calls that it received since this was asked last.
+    pub(super) fn take_received(&mut self) -> (u64, u64) {
+        let traffic = self
+            .facts
+            .as_ref()
+            .map(|facts| facts.traffic)
+            .unwrap_or_default();
+        let (bytes, calls) = self.received;
+        let now = (
+            traffic.received_bytes.max(bytes),
+            traffic.received_calls.max(calls),
+        );
+        self.received = now;
+        (now.0 - bytes, now.1 - calls)
     }
 
     /// Calls by the last point of its curve.

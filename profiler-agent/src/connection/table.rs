@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 mod closing;
 mod folding;
+mod load;
 #[cfg(test)]
 mod tests;
+
+use profiler_analysis::verdict::Load;
 
 use super::{
     class::Retired,
@@ -103,6 +106,8 @@ pub struct ConnectionTable {
     closed_live: HashMap<ProcessHandle, u64>,
     /// Connections on whose behalf a process demanded memory.
     held: HashMap<ProcessHandle, usize>,
+    /// What processes received on connections, also on those that are no longer kept.
+    received: HashMap<ProcessHandle, Load>,
     peer_ids: HashMap<PeerKey, PeerId>,
     pub(super) peers: BTreeMap<PeerId, Peer>,
     last_peer: u32,
@@ -232,6 +237,10 @@ impl ConnectionTable {
                 connection.pool = pool;
             }
             connection.learn(facts, process);
+            if let Some(user) = process.or(connection.process) {
+                let traffic = connection.take_received();
+                self.add_received(user, traffic);
+            }
         }
     }
 

@@ -6,8 +6,8 @@ use profiler_common::{
 };
 
 use super::{
-    Backing, Capture, Captured, DecodeError, Event, Name, Operation, Origin, Served, SocketEnd,
-    VmEvent,
+    Backing, Capture, Captured, Constraint, DecodeError, Event, Name, Operation, Origin, Served,
+    SocketEnd, TouchEvent, Victim, VmEvent,
 };
 use crate::ids::{BootTime, Cookie};
 
@@ -15,6 +15,8 @@ use crate::ids::{BootTime, Cookie};
 const USER_END: u64 = 1 << 56;
 const PAGE: u64 = 4096;
 const PROT_WRITE: u32 = 2;
+/// Nothing larger is mapped at once.
+const FOLIO_MAX: u64 = 1 << 30;
 /// mprotect goes on to the start or end of the mapping.
 const PROT_GROWS: u32 = 0x0300_0000;
 const MAP_TYPE: u32 = 0x0f;
@@ -36,6 +38,8 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     match header.kind {
         abi::KIND_VM => decode_vm(&header, &mut fields).map(Event::Vm),
         abi::KIND_LIFE => decode_life(&header, &mut fields),
+        abi::KIND_VICTIM => decode_victim(&header, &mut fields).map(Event::Victim),
+        abi::KIND_TOUCH => decode_touch(&header, &mut fields).map(Event::Touch),
         socket::KIND_SOCKET => decode_socket(&header, &mut fields),
         _ => Err(header.unknown()),
     }
@@ -112,13 +116,28 @@ fn decode_vm(header: &Header, fields: &mut Fields<'_>) -> Result<VmEvent, Decode
     Ok(VmEvent {
         origin: header.origin,
         operation: arguments.operation(header)?,
-        capture: match header.capture {
-            0 => Captured::No,
-            abi::CAPTURE_LOST => Captured::Lost,
-            number => Captured::Yes(number),
-        },
+        capture: header.captured(),
         inclusion,
         served,
+    })
+}
+
+fn decode_touch(header: &Header, fields: &mut Fields<'_>) -> Result<TouchEvent, DecodeError> {
+    if header.operation != abi::OP_TOUCH {
+        return Err(header.unknown());
+    }
+    let (address, mapped) = (fields.u64()?, fields.u32()?);
+    let length = u64::from(mapped.max(1)) * PAGE;
+    if length > FOLIO_MAX {
+        return Err(DecodeError::Length(length));
+    }
+    let (address, _) = pages(address & !(PAGE - 1), length)?;
+    Ok(TouchEvent {
+        origin: header.origin,
+        address,
+        bytes: (mapped > 0).then_some(length),
+        inclusion: fields.u32()?,
+        capture: header.captured(),
     })
 }
 
@@ -132,6 +151,31 @@ fn decode_socket(header: &Header, fields: &mut Fields<'_>) -> Result<Event, Deco
         cookie: Cookie(cookie),
         entry: fields.socket()?,
     }))
+}
+
+fn decode_victim(header: &Header, fields: &mut Fields<'_>) -> Result<Victim, DecodeError> {
+    if header.operation != abi::OP_VICTIM {
+        return Err(header.unknown());
+    }
+    let pid = fields.u32()?;
+    let constraint = match fields.u32()? {
+        abi::CONSTRAINT_UNKNOWN => None,
+        abi::CONSTRAINT_LIMIT => Some(Constraint::Cgroup),
+        abi::CONSTRAINT_HOST => Some(Constraint::Host),
+        other => return Err(DecodeError::Value(u64::from(other))),
+    };
+    let anon_bytes = match fields.u64()? {
+        abi::ANON_UNKNOWN => None,
+        bytes if bytes < USER_END => Some(bytes),
+        bytes => return Err(DecodeError::Value(bytes)),
+    };
+    Ok(Victim {
+        time: header.origin.time,
+        pid,
+        constraint,
+        anon_bytes,
+        name: Name(fields.array()?),
+    })
 }
 
 /// The fields of a [`abi::VmRecord`] whose meaning depends on the operation.
@@ -236,6 +280,14 @@ struct Header {
 }
 
 impl Header {
+    fn captured(&self) -> Captured {
+        match self.capture {
+            0 => Captured::No,
+            abi::CAPTURE_LOST => Captured::Lost,
+            number => Captured::Yes(number),
+        }
+    }
+
     fn unknown(&self) -> DecodeError {
         DecodeError::Unknown {
             kind: self.kind,

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     ids::BootTime,
     profile::{History, HistoryStatus, Recall, Snapshot},
+    verdict::Shared,
 };
 
 /// What all questions share.
@@ -25,6 +26,7 @@ pub(super) struct Inner {
     pub(super) names: Arc<dyn NameStacks>,
     pub(super) clock: Clock,
     pub(super) node: Node,
+    pub(super) verdicts: Arc<Shared>,
 }
 
 /// The moments that a question about growth is about; none: start of observation, and now.

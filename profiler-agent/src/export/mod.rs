@@ -28,11 +28,14 @@ mod tests;
 mod time;
 mod unix_socket;
 mod unknown;
+mod verdicts;
+
+pub(crate) use connections::classes;
 
 pub use accounting::{CapabilityFacts, LossFacts, StatusFacts};
-pub use exporter::Exporter;
+pub use exporter::{Exporter, Kill, Moment};
 pub use live::{Ask, Fresh, RangesAnswer};
-pub use node::node_facts;
+pub use node::{boot_id, node_facts};
 pub use query::{QueryService, Sources};
 pub use server::{Access, BindError, Listen, Listeners};
 pub use time::Clock;

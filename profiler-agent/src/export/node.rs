@@ -18,16 +18,21 @@ impl Node {
     /// `name` is what it is called, if not by the host's name.
     pub(super) fn read(name: Option<&str>) -> Self {
         let names = system::uname();
-        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Self {
             name: name.map_or_else(
                 || names.nodename().to_string_lossy().into_owned(),
                 str::to_owned,
             ),
             kernel: names.release().to_string_lossy().into_owned(),
-            boot_id: boot_id.trim().to_owned(),
+            boot_id: boot_id(),
         }
     }
+}
+
+/// The host's boot; empty where `/proc` does not tell.
+pub fn boot_id() -> String {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().to_owned()
 }
 
 /// The node as every process's facts have it. `name` is what it is called, if not by the host's

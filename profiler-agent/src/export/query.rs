@@ -3,7 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use profiler_proto::v1::{self, query_server::Query};
-use profiler_query::answer::{Filter, NameStacks, Question, Series, Targets, connections::Listing};
+use profiler_query::answer::{
+    Filter, NameStacks, Question, Series, Targets,
+    connections::Listing,
+    verdicts::{ListOomKills, ListResident, WatchVerdicts},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::{Request, Response, Status};
 
@@ -16,14 +20,22 @@ use super::{
     over_time, ranges, status,
     time::Clock,
     unknown::{refusal, unknown_pid},
+    verdicts,
 };
-use crate::profile::{Growth, History, NodeFacts};
+use crate::{
+    health::Verdicts,
+    profile::{Growth, History, NodeFacts},
+    verdict::Shared,
+};
 
 /// Questions that are answered at one time; the next ones are refused and can be asked again.
 const CONCURRENT: usize = 32;
 
 /// Of those, answers that are put together at one time: it takes memory. The others wait.
 const WORKING: usize = 4;
+
+/// Those who watch verdicts at one time; more are refused.
+const WATCHERS: usize = 32;
 
 /// Where answers come from.
 #[derive(Clone)]
@@ -38,6 +50,8 @@ pub struct Sources {
     pub clock: Clock,
     /// The node that this agent is on.
     pub node: Arc<NodeFacts>,
+    /// The board of verdicts.
+    pub verdicts: Arc<Shared>,
 }
 
 /// Answers questions. Clones share everything.
@@ -46,6 +60,7 @@ pub struct QueryService {
     inner: Arc<Inner>,
     permits: Arc<Semaphore>,
     working: Arc<Semaphore>,
+    watchers: Arc<Semaphore>,
 }
 
 impl QueryService {
@@ -58,10 +73,17 @@ impl QueryService {
                 names: sources.names,
                 clock: sources.clock,
                 node: Node::read(Some(&sources.node.name)),
+                verdicts: sources.verdicts,
             }),
             permits: Arc::new(Semaphore::new(CONCURRENT)),
             working: Arc::new(Semaphore::new(WORKING)),
+            watchers: Arc::new(Semaphore::new(WATCHERS)),
         }
+    }
+
+    /// For probes of health.
+    pub(super) fn verdicts(&self) -> Arc<dyn Verdicts> {
+        Arc::clone(&self.inner.verdicts) as _
     }
 
     fn admit(&self) -> Result<OwnedSemaphorePermit, Status> {
@@ -120,6 +142,58 @@ impl QueryService {
 
 #[tonic::async_trait]
 impl Query for QueryService {
+    async fn list_verdicts(
+        &self,
+        request: Request<v1::ListVerdictsRequest>,
+    ) -> Result<Response<v1::ListVerdictsResponse>, Status> {
+        let question = verdicts::question(&request.into_inner())?;
+        let permit = self.admit()?;
+        let gathered = self.gather().await?;
+        self.work(permit, move || verdicts::list(&gathered, &question))
+            .await
+    }
+
+    type WatchVerdictsStream = verdicts::Changes;
+
+    async fn watch_verdicts(
+        &self,
+        request: Request<v1::WatchVerdictsRequest>,
+    ) -> Result<Response<verdicts::Changes>, Status> {
+        let question = WatchVerdicts::new(&request.into_inner())?;
+        let watchers = Arc::clone(&self.watchers).try_acquire_owned();
+        let watcher = watchers.map_err(|_| {
+            Status::resource_exhausted(format!(
+                "{WATCHERS} watch verdicts already; ask again later, or list them now and then"
+            ))
+        })?;
+        let permit = self.admit()?;
+        let gathered = self.gather().await?;
+        self.work(permit, move || verdicts::watch(gathered, question, watcher))
+            .await
+    }
+
+    async fn list_oom_kills(
+        &self,
+        request: Request<v1::ListOomKillsRequest>,
+    ) -> Result<Response<v1::ListOomKillsResponse>, Status> {
+        let question = ListOomKills::new(&request.into_inner())?;
+        let permit = self.admit()?;
+        let gathered = self.gather().await?;
+        self.work(permit, move || Ok(verdicts::kills(&gathered, &question)))
+            .await
+    }
+
+    async fn list_resident(
+        &self,
+        request: Request<v1::ListResidentRequest>,
+    ) -> Result<Response<v1::ListResidentResponse>, Status> {
+        let question = ListResident::new(&request.into_inner())?;
+        let permit = self.admit()?;
+        let gathered = self.gather().await?;
+        self.work(permit, move || verdicts::resident(&gathered, &question))
+            .await
+    }
+
     async fn get_status(
         &self,
         _request: Request<v1::GetStatusRequest>,

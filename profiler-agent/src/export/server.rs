@@ -1,6 +1,6 @@
 //! Listeners, and the services on them.
 
-use std::{future::Future, io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use profiler_net::{
     FileError,
@@ -21,10 +21,11 @@ use tonic::transport::{
 use tonic_health::{
     ServingStatus,
     pb::health_server::{Health, HealthServer},
-    server::HealthReporter,
+    server::{HealthReporter, HealthService},
 };
 
 use super::{query::QueryService, unix_socket::SocketFile};
+use crate::health::{Verdicts, grpc::ByName, http};
 
 /// The name under which health and reflection know the service.
 const SERVICE: &str = "profiler.v1.Query";
@@ -57,6 +58,8 @@ pub struct Listen {
     pub unix: Option<PathBuf>,
     /// Who may ask over TCP. The rights of its file guard the Unix socket.
     pub access: Access,
+    /// A TCP address for probes of health over HTTP.
+    pub http: Option<SocketAddr>,
 }
 
 /// Who may ask over TCP.
@@ -94,6 +97,7 @@ impl Default for Listen {
             tcp: Some(SocketAddr::from(([127, 0, 0, 1], 7741))),
             unix: Some(PathBuf::from("/run/profiler/agent.sock")),
             access: Access::default(),
+            http: Some(SocketAddr::from(([127, 0, 0, 1], 7742))),
         }
     }
 }
@@ -153,30 +157,35 @@ pub struct Listeners {
     tls: Option<Tls>,
     guard: Guard,
     unix: Option<(SocketFile, UnixListener)>,
+    http: Option<TcpListener>,
 }
 
 impl Listeners {
-    /// Takes the port and the socket, or says why not and leaves nothing behind. Needs a tokio
+    /// Takes the ports and the socket, or says why not and leaves nothing behind. Needs a tokio
     /// runtime.
     pub async fn bind(listen: &Listen) -> Result<Self, BindError> {
         let (tls, guard) = listen.access.load()?;
-        let tcp = match listen.tcp {
-            Some(address) => Some(bind_tcp(address).await?),
-            None => None,
-        };
+        let tcp = bind_tcp(listen.tcp).await?;
         let unix = listen.unix.as_deref();
         let unix = unix.map(SocketFile::bind).transpose()?;
+        let http = bind_tcp(listen.http).await?;
         Ok(Self {
             tcp,
             tls,
             guard,
             unix,
+            http,
         })
     }
 
     /// The TCP address with the port that was taken.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         self.tcp.as_ref()?.local_addr().ok()
+    }
+
+    /// The address of probes over HTTP, likewise.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref()?.local_addr().ok()
     }
 
     /// Serves until `shutdown` completes or a listener fails. What is being answered then gets a
@@ -187,8 +196,13 @@ impl Listeners {
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), anyhow::Error> {
         let (stop, stopped) = watch::channel(false);
-        let (reporter, health) = tonic_health::server::health_reporter();
+        let reporter = HealthReporter::new();
         report(&reporter, ServingStatus::Serving).await;
+        let verdicts = service.verdicts();
+        let health = HealthServer::new(ByName::new(
+            HealthService::from_health_reporter(reporter.clone()),
+            Arc::clone(&verdicts),
+        ));
         let over_tcp = router(&self.guard, service.clone(), health.clone())?;
         let over_unix = router(&Guard::open(), service, health)?;
         let tcp = self
@@ -201,7 +215,8 @@ impl Listeners {
         let serve = async {
             tokio::try_join!(
                 serve_on(over_tcp, tcp, stopped.clone()),
-                serve_on(over_unix, unix, stopped),
+                serve_on(over_unix, unix, stopped.clone()),
+                answer_probes(self.http, verdicts, stopped),
             )
         };
         tokio::pin!(serve);
@@ -221,9 +236,12 @@ impl Listeners {
     }
 }
 
-async fn bind_tcp(address: SocketAddr) -> Result<TcpListener, BindError> {
+async fn bind_tcp(address: Option<SocketAddr>) -> Result<Option<TcpListener>, BindError> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
     let listener = TcpListener::bind(address).await;
-    listener.map_err(|error| match error.kind() {
+    listener.map(Some).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => BindError::PortTaken { address },
         _ => BindError::Tcp { address, error },
     })
@@ -246,6 +264,18 @@ where
         }
         None => Ok(()),
     }
+}
+
+/// Over HTTP, if there is such a listener. It has no failure of its own.
+async fn answer_probes(
+    listener: Option<TcpListener>,
+    verdicts: Arc<dyn Verdicts>,
+    stopped: watch::Receiver<bool>,
+) -> Result<(), tonic::transport::Error> {
+    if let Some(listener) = listener {
+        http::serve(listener, verdicts, until(stopped)).await;
+    }
+    Ok(())
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {

@@ -20,7 +20,7 @@ pub enum Clock {
 }
 
 impl Clock {
-    pub(super) fn read(self) -> Clocks {
+    pub(crate) fn read(self) -> Clocks {
         match self {
             Self::Fixed { now, offset } => Clocks { now, offset },
             Self::System => {

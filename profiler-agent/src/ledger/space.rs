@@ -113,6 +113,16 @@ impl AddressSpace {
             .map(|(&start, &range)| RangeView::new(start, range))
     }
 
+    /// Whether an address is committed, given back or not.
+    pub fn is_committed_at(&self, address: u64) -> bool {
+        self.at(address).is_some_and(Content::is_committed)
+    }
+
+    /// Whether anything is mapped at an address.
+    pub fn is_mapped_at(&self, address: u64) -> bool {
+        self.at(address).is_some()
+    }
+
     /// What each owner has live.
     pub fn live_by_owner(&self) -> HashMap<Owner, Live> {
         let mut owners = HashMap::new();

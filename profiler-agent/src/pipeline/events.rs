@@ -38,10 +38,12 @@ impl Pipeline {
                     self.newest = operation.origin.time;
                     self.operation(&operation);
                 }
+                Ok(Event::Touch(touch)) => self.touch(&touch),
                 Ok(Event::Closed(end)) => {
                     self.newest = end.time;
                     self.socket_closed(&end);
                 }
+                Ok(Event::Victim(victim)) => self.killed(&victim),
                 Ok(life) => self.life(&life),
                 Err(error) => self.rejected(error),
             }
@@ -139,7 +141,7 @@ impl Pipeline {
     }
 
     /// Counts what a process has cost since `started` as operations of it.
-    fn charge(&mut self, pid: u32, started: BootTime) {
+    pub(super) fn charge(&mut self, pid: u32, started: BootTime) {
         let cost = clock::now().0.saturating_sub(started.0) / USUAL_COST;
         *self.operations.entry(pid).or_default() += cost;
     }
@@ -157,7 +159,11 @@ impl Pipeline {
 
     /// The stack that an event names; pulls captures until it is there. The outer `None`: it was
     /// not found.
-    fn capture(&mut self, thread: u32, number: u32) -> Option<Option<crate::ids::StackId>> {
+    pub(super) fn capture(
+        &mut self,
+        thread: u32,
+        number: u32,
+    ) -> Option<Option<crate::ids::StackId>> {
         loop {
             if let Some(found) = self.waiting.take(thread, number) {
                 return Some(found);

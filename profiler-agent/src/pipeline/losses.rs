@@ -27,6 +27,8 @@ pub(super) struct Losses {
     pub(super) forks_not_copied: u64,
     /// Times that the processes were all read anew, after the loss of a start or end.
     pub(super) rescans: u64,
+    /// Touches that may have been of more than one page.
+    pub(super) touch_sizes_unknown: u64,
 }
 
 impl Losses {
@@ -92,6 +94,12 @@ impl Losses {
                 "processes_read_again",
                 "times that all of /proc was read because the start or end of a process was lost",
                 self.rescans,
+            ),
+            loss(
+                "touch_sizes_unknown",
+                "first touches of which it was not found out how many pages they mapped: they count \
+                 as one page, though it may have been a huge one",
+                self.touch_sizes_unknown,
             ),
         ]
     }

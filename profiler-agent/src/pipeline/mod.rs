@@ -10,6 +10,8 @@ pub mod captures;
 pub mod clock;
 mod ended;
 mod events;
+mod folio;
+mod kills;
 mod losses;
 mod second;
 mod snapshot;
@@ -18,6 +20,7 @@ pub mod spaces;
 mod steps;
 pub mod storm;
 mod threads;
+mod touches;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -34,8 +37,9 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use self::{
-    books::Books, budget::CaptureBudget, captures::Waiting, ended::RecentlyEnded, losses::Losses,
-    sockets::Sweeps, spaces::Spaces, storm::Storms, threads::ThreadNames,
+    books::Books, budget::CaptureBudget, captures::Waiting, ended::RecentlyEnded, kills::Kills,
+    losses::Losses, sockets::Sweeps, spaces::Spaces, storm::Storms, threads::ThreadNames,
+    touches::Unsized,
 };
 use crate::{
     bpf::{Kernel, plan::Served},
@@ -126,11 +130,14 @@ pub struct Pipeline {
     /// Where the round of audits stands: the pid looked at last.
     audited: u32,
     recently_ended: RecentlyEnded,
+    kills: Kills,
     thread_names: ThreadNames,
     /// When the operation or end happened that was taken from the ring last.
     newest: BootTime,
     /// When sockets are looked at again.
     sweeps: Sweeps,
+    /// Looked at when they are served.
+    unsized_faults: Unsized,
 }
 
 impl Pipeline {
@@ -178,10 +185,14 @@ impl Pipeline {
             snapshot_due: started,
             audited: 0,
             recently_ended: RecentlyEnded::default(),
+            kills: Kills::default(),
             thread_names: ThreadNames::default(),
             newest: BootTime(0),
             sweeps: Sweeps::default(),
+            unsized_faults: Unsized::new(),
         };
+        let sampled = pipeline.kernel.samples_touches();
+        pipeline.books.growth.know_touches(sampled);
         pipeline.scan(started)?;
         pipeline.pass_over_sockets(started);
         Ok(pipeline)
@@ -202,6 +213,7 @@ impl Pipeline {
     fn turn(&mut self) -> bool {
         let mut busy = self.drain();
         self.look_up_sockets();
+        self.size_touches();
         for _ in 0..ADOPTIONS_PER_TURN {
             if self.table.next_due().is_none_or(|due| due > clock::now()) {
                 break;

@@ -26,6 +26,7 @@ impl Pipeline {
         self.count(now);
         self.audit(now);
         self.waiting.expire(now);
+        self.kills.expire(now);
         if self.stacks.wants_retain() || self.books.growth.is_nearly_full() {
             self.forget_stacks();
         }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Pipeline, clock, lock};
 use crate::{
-    export::{Ask, CapabilityFacts, Fresh, LossFacts, RangesAnswer, StatusFacts},
+    export::{Ask, CapabilityFacts, Fresh, LossFacts, Moment, RangesAnswer, StatusFacts},
     ids::BootTime,
     process::{Process, State},
     profile::{ContainerFacts, NodeFacts, ProcessEntry, Snapshot, TargetInfo, TargetState},
@@ -16,17 +16,26 @@ const ANSWERS_PER_TURN: usize = 8;
 impl Pipeline {
     /// Adds the present to the history, and hands it to those that export it.
     pub(super) fn keep_snapshot(&mut self, now: BootTime) {
-        let snapshot = Arc::new(self.snapshot(now));
+        let moment = self.moment(now);
         let mut history = lock(&self.links.history);
-        history.push(&snapshot);
+        history.push(&moment.snapshot);
         let oldest = history.status().oldest;
         drop(history);
         if let Some(oldest) = oldest {
             self.books.growth.group_exited_before(oldest);
         }
         for exporter in &mut self.links.exporters {
-            exporter.export(&snapshot);
+            exporter.export(&moment);
         }
+    }
+
+    /// The present, as exporters get it.
+    pub(super) fn moment(&mut self, now: BootTime) -> Moment {
+        let snapshot = Arc::new(self.snapshot(now));
+        let table = &self.table;
+        let lives = |process| table.by_handle(process).is_some();
+        let load = Arc::new(self.books.connections.load(lives));
+        Moment { snapshot, load }
     }
 
     fn snapshot(&mut self, now: BootTime) -> Snapshot {
@@ -148,11 +157,18 @@ impl Pipeline {
             meaning: "captured stacks whose operation was lost: they count for nothing",
         });
         facts.push(LossFacts {
+            cause: "touched_pages_full",
+            count: self.spaces.pages_refused(),
+            meaning: "sampled pages beyond the bound of those that are kept: resident bytes by \
+                      stack are too low by their weight",
+        });
+        facts.push(LossFacts {
             cause: "ranges_folded",
             count: self.spaces.folded(),
             meaning: "ranges that lost their owner, because their process has more than one \
                       ledger holds",
         });
+        facts.push(self.kills.loss());
         facts.extend(super::losses::of_table(&self.books.growth.status()));
         facts.extend(super::losses::of_processes(&self.table.counters()));
         facts.extend(super::losses::of_connections(

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 
 use super::books::{Books, Moment};
 use crate::{
-    event::{Operation, Served},
+    event::{Backing, Operation, Served},
     ids::{BootTime, ProcessHandle},
     ledger::{AddressSpace, Cause, Change, Drift, Outcome, Owner},
     process::{SpaceId, maps::Mapping},
     profile::ProcessFold,
+    touch::{Pages, Room, TouchChange, Toucher},
 };
 
 /// The largest ledger that a fork copies, in ranges. A larger one is read from the child's maps if
@@ -22,6 +23,8 @@ const RECONCILE_SHARE: u64 = 50;
 #[derive(Debug, Default)]
 struct Space {
     ledger: AddressSpace,
+    /// A child has none of its parent's.
+    pages: Pages,
     process: Option<ProcessHandle>,
     operations: u64,
     lost: u64,
@@ -35,6 +38,9 @@ pub struct Spaces {
     spaces: HashMap<SpaceId, Space>,
     by_process: HashMap<ProcessHandle, SpaceId>,
     changes: Vec<Change>,
+    /// For sampled pages of all spaces.
+    room: Room,
+    touches: Vec<TouchChange>,
 }
 
 impl Spaces {
@@ -103,6 +109,8 @@ impl Spaces {
             return;
         };
         space.process = None;
+        space.pages.clear(&mut self.room, &mut self.touches);
+        settle_touches(&mut self.touches, Some(process), books);
         books.connections.process_ends(process);
         for (owner, live) in space.ledger.live_by_owner() {
             let change = Change {
@@ -121,6 +129,8 @@ impl Spaces {
             return;
         };
         space.ledger.clear(&mut self.changes);
+        space.pages.clear(&mut self.room, &mut self.touches);
+        settle_touches(&mut self.touches, space.process, books);
         if let Some(process) = space.process {
             self.by_process.remove(&process);
         }
@@ -146,6 +156,15 @@ impl Spaces {
         space.operations += 1;
         let outcome = space.ledger.apply(operation, cause, &mut self.changes);
         settle(&mut self.changes, space.process, books, &moment);
+        if !space.pages.is_empty() {
+            let (room, touches) = (&mut self.room, &mut self.touches);
+            space.pages.play(operation, room, touches);
+            if let Operation::Break { end, .. } = *operation {
+                let is_mapped = |address| space.ledger.is_mapped_at(address);
+                space.pages.end_heap(end, is_mapped, room, touches);
+            }
+            settle_touches(touches, space.process, books);
+        }
         outcome
     }
 
@@ -165,7 +184,60 @@ impl Spaces {
             .ledger
             .reconcile(mappings, owner, time, &mut self.changes);
         settle(&mut self.changes, space.process, books, &Moment::default());
+        if !space.pages.is_empty() {
+            let ranges = space.ledger.ranges();
+            let anonymous = ranges.filter(|range| range.backing == Backing::Anonymous);
+            let anonymous = anonymous.map(|range| (range.start, range.end));
+            let (room, touches) = (&mut self.room, &mut self.touches);
+            space.pages.keep(anonymous, room, touches);
+            settle_touches(touches, space.process, books);
+        }
         drift
+    }
+
+    /// Whether memory at an address would count as touched: it is committed, given back or not.
+    pub fn counts_touches_at(&self, id: SpaceId, address: u64) -> bool {
+        let space = self.spaces.get(&id);
+        space.is_some_and(|space| space.ledger.is_committed_at(address))
+    }
+
+    /// Pages of a space were touched. Whether that was the first time, as far as is known.
+    pub fn touch(
+        &mut self,
+        id: SpaceId,
+        range: (u64, u64),
+        toucher: Toucher,
+        books: &mut Books,
+    ) -> bool {
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return false;
+        };
+        let (room, touches) = (&mut self.room, &mut self.touches);
+        let first = space.pages.touch(range, toucher, room, touches);
+        settle_touches(touches, space.process, books);
+        first
+    }
+
+    /// What was touched at an address got memory together with all of a range.
+    pub fn widen(&mut self, id: SpaceId, address: u64, range: (u64, u64), books: &mut Books) {
+        if let Some(space) = self.spaces.get_mut(&id) {
+            let (room, touches) = (&mut self.room, &mut self.touches);
+            space.pages.widen(address, range, room, touches);
+            settle_touches(touches, space.process, books);
+        }
+    }
+
+    /// Gives up what is known of the pages of a space, since it is no longer followed.
+    pub fn forget_pages(&mut self, id: SpaceId, books: &mut Books) {
+        if let Some(space) = self.spaces.get_mut(&id) {
+            space.pages.clear(&mut self.room, &mut self.touches);
+            settle_touches(&mut self.touches, space.process, books);
+        }
+    }
+
+    /// Sampled pages for which there was no room.
+    pub fn pages_refused(&self) -> u64 {
+        self.room.refused()
     }
 
     /// Notes that so many more operations of a space were lost.
@@ -197,6 +269,8 @@ impl Spaces {
             if let Some(process) = space.process {
                 books.connections.process_ends(process);
             }
+            space.pages.clear(&mut self.room, &mut self.touches);
+            settle_touches(&mut self.touches, space.process, books);
             space.ledger.clear(&mut self.changes);
             settle(&mut self.changes, space.process, books, &Moment::default());
         }
@@ -225,6 +299,20 @@ impl Spaces {
             .map(|space| space.ledger.folded().owners)
             .sum()
     }
+}
+
+/// The same for first touches.
+fn settle_touches(
+    touches: &mut Vec<TouchChange>,
+    process: Option<ProcessHandle>,
+    books: &mut Books,
+) {
+    if let Some(process) = process {
+        for touch in touches.iter() {
+            books.growth.touched(process, touch);
+        }
+    }
+    touches.clear();
 }
 
 /// Puts changes down to the process that answers.

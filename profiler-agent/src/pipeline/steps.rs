@@ -9,7 +9,7 @@ use super::{Pipeline, SECOND, clock};
 use crate::{
     ids::{BootTime, ProcessHandle},
     ledger::Owner,
-    process::{Process, SpaceId, Step, Why, maps},
+    process::{Policy, Process, SpaceId, Step, Why, maps},
 };
 
 /// Most bytes taken of one `/proc/PID/maps`: room for the kernel's default of 65,530 mappings
@@ -48,7 +48,12 @@ impl Pipeline {
             } => {
                 self.reconcile(pid, process, space, why);
             }
-            Step::SetPolicy { pid, policy } => self.tell_kernel(pid, policy.to_abi()),
+            Step::SetPolicy { pid, policy } => {
+                if policy != Policy::Observe {
+                    self.forget_pages(pid);
+                }
+                self.tell_kernel(pid, policy.to_abi());
+            }
             Step::Moved { process } => {
                 if let Some(known) = self.table.by_handle(process) {
                     self.books.growth.observe(

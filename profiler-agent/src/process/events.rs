@@ -12,11 +12,11 @@ use crate::filter::Decision;
 const KTHREADD: u32 = 2;
 
 impl<S: ProcSource> ProcessTable<S> {
-    /// Takes in the start, exec or end of a process. Operations go to [`Self::locate`], sockets
-    /// are no concern of its.
+    /// Takes in the start, exec or end of a process. Operations and touches go to
+    /// [`Self::locate`], sockets and victims are no concern of its.
     pub fn apply(&mut self, event: &Event, steps: &mut Vec<Step>) {
         match *event {
-            Event::Vm(_) | Event::Closed(_) => {}
+            Event::Vm(_) | Event::Closed(_) | Event::Victim(_) | Event::Touch(_) => {}
             Event::Fork {
                 origin,
                 child,

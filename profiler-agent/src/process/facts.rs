@@ -91,6 +91,17 @@ pub(super) fn read(source: &impl ProcSource, pid: u32) -> io::Result<Facts> {
     Ok(facts)
 }
 
+/// When a process started, cut to clock ticks: with its pid the same for everyone who looks, as long
+/// as the host is up.
+///
+/// # Errors
+/// It has ended.
+pub fn started(source: &impl ProcSource, pid: u32) -> io::Result<BootTime> {
+    let text = source.read(pid, ProcFile::Stat)?;
+    let stat = parse_stat(&text, source.ticks_per_second()).ok_or_else(invalid)?;
+    Ok(stat.started)
+}
+
 fn invalid() -> io::Error {
     io::Error::from(io::ErrorKind::InvalidData)
 }

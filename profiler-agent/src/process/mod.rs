@@ -22,7 +22,7 @@ mod life_tests;
 #[cfg(test)]
 mod state_tests;
 
-pub use facts::{Facts, Width};
+pub use facts::{Facts, Width, started};
 pub use life::{Policy, Process, SpaceId, State};
 pub use proc_fs::{ProcFile, ProcFs, ProcSource};
 pub use step::{Step, Why};

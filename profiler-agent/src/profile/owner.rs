@@ -40,6 +40,11 @@ pub fn row_of(owner: Owner) -> Option<(OwnerKey, Weight)> {
     }
 }
 
+/// The row by owner that bytes go to.
+pub(super) fn own_row(owner: Owner) -> Option<OwnerKey> {
+    row_of(owner).map(|(owner, _)| owner)
+}
+
 /// Every row that bytes go to which a child has from its parent: those of connections are not
 /// kept apart, since they would outlive their connection.
 pub(super) fn rows_of_child(owner: Owner) -> impl Iterator<Item = (OwnerKey, Weight)> {
@@ -78,6 +83,14 @@ pub(super) fn is_few(owner: OwnerKey) -> bool {
         OwnerKey::Stack(_)
             | OwnerKey::OnConnection(..)
             | OwnerKey::Behalf(BehalfKey::Connection(_) | BehalfKey::Peer(_))
+    )
+}
+
+/// First touches are booked in such rows.
+pub(super) fn has_touchers(owner: OwnerKey) -> bool {
+    matches!(
+        owner,
+        OwnerKey::Stack(_) | OwnerKey::Unattributed | OwnerKey::Folded
     )
 }
 

@@ -6,12 +6,14 @@ use std::{
 };
 
 use super::{
-    BehalfKey, OwnerKey, ProcessEntry, RowKey, Snapshot, TargetInfo, ended::EndedGroups,
-    owner::rows_of,
+    BehalfKey, OwnerKey, ProcessEntry, RowKey, Snapshot, TargetInfo,
+    ended::EndedGroups,
+    owner::{own_row, rows_of},
 };
 use crate::{
     ids::{BootTime, Cookie, ProcessHandle, StackId},
     ledger::{AddressSpace, Change, Owner},
+    touch::TouchChange,
 };
 
 mod process;
@@ -171,6 +173,8 @@ pub struct GrowthTable {
     exited: VecDeque<(BootTime, ProcessHandle)>,
     groups: EndedGroups,
     status: TableStatus,
+    /// First touches are sampled.
+    knows_touches: bool,
 }
 
 impl GrowthTable {
@@ -222,7 +226,7 @@ impl GrowthTable {
     /// Takes over what an operation changed. Bytes that a captured stack committed are one event.
     pub fn apply(&mut self, handle: ProcessHandle, change: &Change) {
         if change.committed > 0 {
-            self.make_room(handle, change.owner);
+            self.make_room(handle, own_row(change.owner));
         }
         let Some(process) = self.processes.get_mut(&handle) else {
             self.status.unknown_process += 1;
@@ -233,10 +237,26 @@ impl GrowthTable {
         process.record(change, events, &self.limits, &mut self.status);
     }
 
+    /// First touches of pages are sampled, or not: then rows say nothing of what is resident.
+    pub fn know_touches(&mut self, known: bool) {
+        self.knows_touches = known;
+    }
+
+    /// Takes over that sampled bytes became resident, or are no longer.
+    pub fn touched(&mut self, handle: ProcessHandle, touch: &TouchChange) {
+        if touch.came {
+            self.make_room(handle, Some(touch.toucher.owner));
+        }
+        match self.processes.get_mut(&handle) {
+            Some(process) => process.touched(touch, &self.limits, &mut self.status),
+            None => self.status.unknown_process += 1,
+        }
+    }
+
     /// Takes over what a new process has from its parent: live memory that it did not demand.
     pub fn inherit(&mut self, handle: ProcessHandle, space: &AddressSpace) {
         for (owner, live) in space.live_by_owner() {
-            self.make_room(handle, owner);
+            self.make_room(handle, own_row(owner));
             let Some(process) = self.processes.get_mut(&handle) else {
                 self.status.unknown_process += 1;
                 return;
@@ -247,8 +267,8 @@ impl GrowthTable {
 
     /// In a full table, makes room for a row that is not there yet: by putting processes that have
     /// ended together, and only when all of them are by dropping a group.
-    fn make_room(&mut self, handle: ProcessHandle, owner: Owner) {
-        let has_row = |process: &Process| process.has_row(owner);
+    fn make_room(&mut self, handle: ProcessHandle, owner: Option<OwnerKey>) {
+        let has_row = |process: &Process| owner.is_none_or(|owner| process.has_row(owner));
         if self.status.rows < self.limits.rows || self.processes.get(&handle).is_none_or(has_row) {
             return;
         }
@@ -279,7 +299,8 @@ impl GrowthTable {
                 info: Arc::clone(&process.info),
                 totals: process.totals,
             });
-            snapshot.rows.extend(process.rows().map(|(owner, row)| {
+            let rows = process.rows(self.knows_touches);
+            snapshot.rows.extend(rows.map(|(owner, row)| {
                 let key = RowKey {
                     process: handle,
                     owner,

@@ -22,6 +22,9 @@ Examples
   profiler connections --port 8080       does memory stay while a socket is open, or after it closed
   profiler series --workload cart        one container's life over its restarts
   profiler nodes                         which nodes a collector hears of
+  profiler verdict                       is it leaking, and when does it run out of memory
+  profiler soak --target pid:4711 --duration 1h --max-growth 5MiB/h     gate for a load test
+  profiler canary --baseline pod=shop/cart-1 --canary pod=shop/cart-2   is the new one worse
   profiler watch                         live
 
 Which processes
@@ -187,6 +190,102 @@ Examples
   profiler connections --cookie 8193 --points
   profiler top --connection 8193             which code demanded it
   profiler connections --format json | jq '.classes[] | {endpoint, pattern, reason}'";
+
+pub(super) const VERDICT: &str = "\
+Each container and unit is judged by its own counters: anonymous memory with what of it is swapped
+out. Processes that are in neither are judged one by one (--all). States, the worst first:
+  restart-masked-leak  each of its lives grows until it is ended
+  sawtooth-leak        it falls again and again, but less far each time
+  leaking              it grows without an end in sight, and its load does not explain it
+  growing              it grows; whether that ends is not known yet, or it follows its load
+  undetermined         neither growth nor its absence was shown
+  warming-up           too young to be judged
+  steady               shown not to grow by more than a small share of its limit a day
+PER HOUR is the slope of the line through the floors (smallest readings of windows), what follows
+load included, with its band of 99%; ∞ is an end that too few floors bound. TO LIMIT is the time until
+the limit is reached if it goes on like this, with a band of 90%: calibrated on simulated series, of
+which it holds nine of ten; real programs may differ.
+One alone, or --full, is shown with each gate (figure, threshold, outcome), the evidence with its
+tier, what is not excluded, how the kernel's figure adds up, and its lives.
+
+Exit codes: 0. With --check: 0 all that were chosen are steady, 1 one of them leaks, 2 none does but
+that is not known of all (growing, undetermined, warming-up, nothing was chosen, nodes are silent or
+unreadable, more than 1,000 were chosen), 3 an error. --limit is of what is shown: all are checked.
+A reader that goes, as `head` does, changes none of these codes.
+
+Examples
+  profiler verdict
+  profiler verdict --container 3f2a91        in full
+  profiler verdict --all --state leaking,growing
+  profiler verdict --workload cart --check
+  profiler verdict --watch --format json     a line a change
+  profiler verdict --oom --from 1d           who was killed, and what grew before
+  profiler verdict --format json | jq '.verdicts[] | {state, slopeBytesPerHour}'";
+
+pub(super) const SOAK: &str = "\
+Reads anonymous memory with swap of each target at every interval and judges it as `profiler verdict`
+does, but with windows of a 240th of the duration (1s to 60s; longer where readings come more
+rarely), so that a test of an hour is judged as strictly as a day. Start it with the load.
+
+What decides
+  fail       it leaks (leaking, sawtooth-leak) or, with --max-growth, the lower end of the band of
+             its slope is above that; the kernel killed it for want of memory; it was restarted, in
+             place too, or one like it (workload, unit or name) came after it had ended
+  pass       it was shown to be steady or, with --max-growth, the upper end is below that
+  undecided  neither was shown; with --max-growth, there are too few floors for a band; readings are
+             missing over more than a quarter of the judged time, or at the end; the target went
+             away; it was interrupted (Ctrl-C, SIGTERM, SIGHUP: the report is of what there is)
+It ends early only when more time would not change the answer: a failure that two passes in a row
+agree on, after a quarter of the duration; a kill or restart; nothing left to be watched. A pass is
+said at the end alone. A target is gone when it was away for a minute (longer where readings come
+more rarely than every 20s). With several targets the worst decides. An endpoint that goes away is tried
+again at each interval; the gap is told.
+A report that is there from a run before is taken away at the start, and this run's is put there whole
+at the end: after an error there is none. `-` is the standard output.
+
+Keys of the JSON report: outcome (pass, fail, undecided), passed (true, false, null), exit_code, state,
+reason, target, target_outcome, readings, slope_bytes_per_hour, slope_lower_bytes_per_hour,
+slope_upper_bytes_per_hour, floor_bytes, last_bytes, limit_bytes, max_growth_bytes_per_hour,
+bytes_per_request, gap_seconds, gates[] (name, outcome, figure, threshold, unit, meaning),
+not_excluded[], points[] (seconds, min_bytes, max_bytes, limit_bytes): those of the target that
+decided; targets[] has the same for each; started, duration_seconds, asked_seconds, warmup_seconds,
+interval_seconds, ended_by (duration, certain, interrupt), notes[] (seconds, text).
+
+Exit codes: 0 pass, 1 fail, 2 undecided, 3 an error.
+
+Examples
+  profiler soak --target container:3f2a91 --duration 24h --report soak.html
+  profiler soak --target pid:4711 --duration 30m --max-growth 5MiB/h
+  profiler soak --target process:node --duration 2h --max-growth 2%/h --report-json soak.json
+  profiler soak --workload cart --namespace test --duration 8h --format json | jq .reason";
+
+pub(super) const CANARY: &str = "\
+Holds the slopes of the floors of two versions against each other at equal age of their processes, so
+that warming up makes no difference, and once more as if both were called equally often. Each side may
+have several lives; their mean counts. Bands of 95% come from a block bootstrap. They stand for the
+variation within these lives, not for that between lives.
+
+What decides
+  pass          the canary was shown not to grow faster by more than --margin
+  fail          it was shown to grow faster by more than that
+  inconclusive  neither was shown, or only one of the two comparisons shows it, or one side was
+                called and the other was not: give both the same load, or more time
+A target that is chosen for both sides is an error.
+Ages that only one of them has are left out: start both at the same time, or ask a collector, which
+keeps readings longer. A pid in a container stands for its container.
+
+Keys of the JSON: outcome (pass, fail, inconclusive), reason, figures: ages (from, to), bins,
+bin_seconds, baseline and canary (lives, floor_bytes, slope_bytes_per_hour, calls_per_second,
+bytes_per_request), slope_difference, slope_difference_at_equal_load, bytes_per_request_ratio,
+margin_bytes_per_hour. A band is value, lower, upper; what could not be judged is null.
+
+Exit codes: 0 pass, 1 fail, 2 inconclusive, 3 an error.
+
+Examples
+  profiler canary --baseline pod=shop/cart-1 --canary pod=shop/cart-2
+  profiler canary --baseline 'image=*/cart:1.9' --canary 'image=*/cart:2.0' --min-age 30m
+  profiler canary --baseline container=3f2a91 --canary container=77b012 --margin 1MiB/h
+  profiler canary --baseline node=n1,workload=cart --canary node=n2,workload=cart --format json";
 
 pub(super) const WATCH: &str = "\
 Keys: q quit, b group by, o order, up/down select, Enter stacks of the row, / filter by name,

@@ -95,18 +95,22 @@ pub struct AgainstArgs {
 impl AgainstArgs {
     /// As the wire carries it; none where nothing is compared.
     pub fn to_wire(&self) -> Option<Selector> {
-        let mut selector = Selector::default();
-        for condition in &self.conditions {
-            match condition {
-                Condition::Pid(pid) => selector.pids.push(*pid),
-                Condition::Text(values, value) => values(&mut selector).push(value.clone()),
-            }
-        }
-        (!self.conditions.is_empty()).then_some(selector)
+        (!self.conditions.is_empty()).then(|| chosen_by(&self.conditions, Selector::default()))
     }
 }
 
-/// One `key=value` of `--against`.
+/// The selector, with what these conditions add to it.
+pub(super) fn chosen_by(conditions: &[Condition], mut selector: Selector) -> Selector {
+    for condition in conditions {
+        match condition {
+            Condition::Pid(pid) => selector.pids.push(*pid),
+            Condition::Text(values, value) => values(&mut selector).push(value.clone()),
+        }
+    }
+    selector
+}
+
+/// One `key=value` (or `key:value`) that chooses a target.
 #[derive(Clone, Debug)]
 pub enum Condition {
     /// A process id.
@@ -131,12 +135,12 @@ const KEYS: [(&str, Values); 9] = [
     ("label", |one| &mut one.labels),
 ];
 
-fn condition(text: &str) -> Result<Condition, String> {
+pub(super) fn condition(text: &str) -> Result<Condition, String> {
     let allowed = || {
         let keys = KEYS.map(|(key, _)| key).join(", ");
         format!("allowed: KEY=VALUE, where KEY is pid, {keys}")
     };
-    let (key, value) = text.split_once('=').ok_or_else(allowed)?;
+    let (key, value) = text.split_once(['=', ':']).ok_or_else(allowed)?;
     if value.is_empty() {
         return Err(format!("{key} has no value; {}", allowed()));
     }

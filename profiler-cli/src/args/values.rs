@@ -60,6 +60,8 @@ pub enum Order {
     Freed,
     /// Captured events
     Events,
+    /// Bytes touched first that are resident
+    Resident,
 }
 
 impl Order {
@@ -70,6 +72,7 @@ impl Order {
             Self::Allocated => OrderBy::Allocated,
             Self::Freed => OrderBy::Freed,
             Self::Events => OrderBy::Events,
+            Self::Resident => OrderBy::Resident,
         };
         order.into()
     }
@@ -81,6 +84,7 @@ impl Order {
             Self::Allocated => "allocated",
             Self::Freed => "freed",
             Self::Events => "events",
+            Self::Resident => "resident",
         }
     }
 }

@@ -153,6 +153,9 @@ fn block(number: usize, row: &GrowthRow, layout: Layout, change: bool, with_node
         bytes(row.committed_allocated_bytes)
     ));
     figures.push(format!("freed {}", bytes(row.committed_freed_bytes)));
+    if let Some(resident) = row.resident_live_bytes {
+        figures.push(format!("resident {}", bytes(resident)));
+    }
     figures.push(plural(row.events, "event", "events"));
     if row.committed_live_bytes > 0 {
         figures.push(format!("age {}", age(row)));
@@ -219,11 +222,14 @@ fn coloured(change: i64, look: Look) -> String {
 fn grouped(rows: &[GrowthRow], layout: Layout, change: bool) -> Table {
     let by = layout.by;
     let named = name_titles(by);
+    let resident = rows.iter().any(|row| row.resident_live_bytes.is_some());
     let mut titles = figure_titles(layout, change);
+    titles.extend(resident.then_some(("RESIDENT", Align::Right)));
     titles.extend_from_slice(named);
     let mut table = Table::new(titles);
     for row in rows {
         let mut cells = figures(row, by, change);
+        cells.extend(resident.then(|| row.resident_live_bytes.map_or(String::new(), bytes)));
         cells.extend(names(row, by));
         table.push(cells);
     }

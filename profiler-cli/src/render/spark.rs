@@ -1,6 +1,7 @@
 //! Figures as bars one column wide.
 
-const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// From an eighth to the whole of a cell.
+pub(super) const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// The bar of a value between the least and the largest.
 pub fn bar(value: u64, least: u64, largest: u64) -> char {
@@ -13,12 +14,7 @@ pub fn bar(value: u64, least: u64, largest: u64) -> char {
 /// places from 0 to 1 on the axis, ascending, with their values. Columns before the first point and
 /// after the last are blank; one between points that has none goes on as the one before.
 pub fn over_time(points: &[(f64, u64)], width: usize) -> String {
-    let mut columns: Vec<Option<u64>> = vec![None; width];
-    for (place, value) in points {
-        if let Some(column) = columns.get_mut(column(*place, width)) {
-            *column = (*column).max(Some(*value));
-        }
-    }
+    let columns = by_column(points, width);
     let largest = points.iter().map(|(_, value)| *value).max().unwrap_or(0);
     let last = columns.iter().rposition(Option::is_some).unwrap_or(0);
     let mut before = None;
@@ -27,6 +23,17 @@ pub fn over_time(points: &[(f64, u64)], width: usize) -> String {
         before.map_or(' ', |value| bar(value, 0, largest))
     });
     bars.collect()
+}
+
+/// The largest value in each column.
+pub(super) fn by_column(points: &[(f64, u64)], width: usize) -> Vec<Option<u64>> {
+    let mut columns: Vec<Option<u64>> = vec![None; width];
+    for (place, value) in points {
+        if let Some(column) = columns.get_mut(column(*place, width)) {
+            *column = (*column).max(Some(*value));
+        }
+    }
+    columns
 }
 
 #[expect(

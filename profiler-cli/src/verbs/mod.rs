@@ -1,12 +1,15 @@
 //! The verbs: arguments become a request, the response becomes output.
 
 mod apart;
+mod canary;
 mod connections;
 mod export;
 mod flame;
 mod fleet;
 mod growth;
+mod soak;
 mod status;
+mod verdict;
 
 use clap::CommandFactory as _;
 use profiler_proto::v1::{GroupBy, Selector, TopRequest};
@@ -14,16 +17,22 @@ use profiler_proto::v1::{GroupBy, Selector, TopRequest};
 use crate::{
     args::{BehalfArgs, Cli, Command, MOST_ROWS, WhenArgs},
     client::Client,
-    failure::Failure,
+    failure::{Failure, exit},
     screen::Screen,
     time::Moment,
     watch,
 };
 
-/// Runs the verb of a command line.
-pub(crate) async fn run(cli: Cli, screen: &mut Screen) -> Result<(), Failure> {
+/// Runs the verb of a command line and returns the exit code of one that gave its answer.
+pub(crate) async fn run(cli: Cli, screen: &mut Screen) -> Result<u8, Failure> {
     let endpoint = &cli.endpoint();
-    match cli.command {
+    let shown = match cli.command {
+        // Verbs that check have a code for each outcome.
+        Command::Verdict(args) => return verdict::run(&args, endpoint, screen).await,
+        Command::Soak(args) => return soak::soak(&args, endpoint, screen).await,
+        Command::Canary(args) => {
+            return canary::canary(&args, Client::connect(endpoint).await?, screen).await;
+        }
         // A live view outlives its endpoint: it connects by itself.
         Command::Watch(args) => watch::run(&args, endpoint, screen).await,
         Command::Status(args) => {
@@ -64,7 +73,8 @@ pub(crate) async fn run(cli: Cli, screen: &mut Screen) -> Result<(), Failure> {
             clap_complete::generate(args.shell, &mut command, "profiler", &mut script);
             screen.write(&script)
         }
-    }
+    };
+    shown.map(|()| exit::FINE)
 }
 
 /// A request for all rows by stack that one answer can carry.

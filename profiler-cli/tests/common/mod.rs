@@ -2,17 +2,24 @@
 
 mod connections;
 mod fleet;
+mod resident;
 mod server;
+mod verdicts;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use pbjson_types::Timestamp;
 use profiler_proto::v1::{
     Accounting, DiffRequest, DiffResponse, Frame, FrameKind, GetStatusRequest, GetStatusResponse,
     GroupBy, GrowthRow, ListConnectionsRequest, ListConnectionsResponse, ListNodesRequest,
-    ListNodesResponse, ListRangesRequest, ListRangesResponse, ListSeriesRequest,
-    ListSeriesResponse, ListTargetsRequest, ListTargetsResponse, Loss, OwnerKind, Range, Snapshot,
-    Target, TargetState, TopRequest, TopResponse, query_server::Query,
+    ListNodesResponse, ListOomKillsRequest, ListOomKillsResponse, ListRangesRequest,
+    ListRangesResponse, ListResidentRequest, ListResidentResponse, ListSeriesRequest,
+    ListSeriesResponse, ListTargetsRequest, ListTargetsResponse, ListVerdictsRequest,
+    ListVerdictsResponse, Loss, OwnerKind, Range, Snapshot, Target, TargetState, TopRequest,
+    TopResponse, VerdictChange, WatchVerdictsRequest, query_server::Query,
 };
 pub(crate) use server::{Fake, Ran, client, free_port, not_grpc, run};
 use tonic::{Request, Response, Status};
@@ -33,9 +40,10 @@ enum Role {
 }
 
 /// Answers, and remembers what it was asked.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Canned {
     role: Role,
+    began: Instant,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -124,8 +132,50 @@ fn check_time(moment: Option<Timestamp>) -> Result<(), Status> {
     }
 }
 
+type VerdictStream =
+    std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<VerdictChange, Status>> + Send>>;
+
 #[tonic::async_trait]
 impl Query for Canned {
+    async fn list_verdicts(
+        &self,
+        request: Request<ListVerdictsRequest>,
+    ) -> Result<Response<ListVerdictsResponse>, Status> {
+        self.note(request.get_ref());
+        self.is_new()?;
+        Ok(Response::new(verdicts::list(request.get_ref())))
+    }
+
+    type WatchVerdictsStream = VerdictStream;
+
+    async fn watch_verdicts(
+        &self,
+        request: Request<WatchVerdictsRequest>,
+    ) -> Result<Response<VerdictStream>, Status> {
+        self.note(request.get_ref());
+        self.is_new()?;
+        let changes = tokio_stream::iter(verdicts::changes().map(Ok));
+        Ok(Response::new(Box::pin(changes)))
+    }
+
+    async fn list_oom_kills(
+        &self,
+        request: Request<ListOomKillsRequest>,
+    ) -> Result<Response<ListOomKillsResponse>, Status> {
+        self.note(request.get_ref());
+        Ok(Response::new(verdicts::kills(request.get_ref())))
+    }
+
+    async fn list_resident(
+        &self,
+        request: Request<ListResidentRequest>,
+    ) -> Result<Response<ListResidentResponse>, Status> {
+        self.note(request.get_ref());
+        self.is_new()?;
+        let since = self.began.elapsed();
+        Ok(Response::new(resident::list(request.get_ref(), since)))
+    }
+
     async fn list_series(
         &self,
         request: Request<ListSeriesRequest>,

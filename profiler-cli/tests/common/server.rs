@@ -82,7 +82,8 @@ impl Fake {
     fn start(place: Place, guard: Guard, role: Role) -> Self {
         let canned = Canned {
             role,
-            ..Canned::default()
+            began: std::time::Instant::now(),
+            asked: Arc::default(),
         };
         let asked = Arc::clone(&canned.asked);
         let (stop, stopped) = oneshot::channel();

@@ -8,6 +8,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -129,11 +130,13 @@ fn resolve(options: Options) -> Result<Config> {
     let security = security(&options)?;
     let otlp = otlp::settings(&options)?;
     let d = Retention::default();
+    let coarse = span("keep", options.keep, d.coarse)?;
     let retention = Retention {
         full: span("keep_full", options.keep_full, d.full)?,
         minutes: span("keep_minutes", options.keep_minutes, d.minutes)?,
         quarters: span("keep_quarters", options.keep_quarters, d.quarters)?,
-        coarse: span("keep", options.keep, d.coarse)?,
+        coarse,
+        events: events(options.keep_events, coarse, d.events)?,
         bytes_max: size("store_bytes", options.store_bytes, d.bytes_max)?,
     };
     if !(retention.full <= retention.minutes
@@ -181,6 +184,16 @@ fn resolve(options: Options) -> Result<Config> {
         otlp,
         log: options.log.unwrap_or_else(|| "info".to_owned()),
     })
+}
+
+/// # Errors
+/// They would go before the batches that they came with.
+fn events(asked: Option<String>, keep: Duration, default: Duration) -> Result<Duration> {
+    let events = span("keep_events", asked, default.max(keep))?;
+    if events < keep {
+        bail!("keep_events: OOM kills and verdicts are kept at least as long as batches (keep)");
+    }
+    Ok(events)
 }
 
 fn security(options: &Options) -> Result<Security> {

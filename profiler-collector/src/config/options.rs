@@ -116,6 +116,10 @@ pub struct Options {
     /// Up to which age one in 3 hours is kept; older ones go [default: 30d]
     #[arg(long, env = "PROFILER_COLLECTOR_KEEP", value_name = "TIME")]
     pub keep: Option<String>,
+    /// How long OOM kills and changes of verdicts are kept, at least as long as batches
+    /// [default: 90d]
+    #[arg(long, env = "PROFILER_COLLECTOR_KEEP_EVENTS", value_name = "TIME")]
+    pub keep_events: Option<String>,
     /// Size of the store from which on the oldest batches go before their time [default: 20GiB]
     #[arg(long, env = "PROFILER_COLLECTOR_STORE_BYTES", value_name = "SIZE")]
     pub store_bytes: Option<String>,
@@ -203,6 +207,7 @@ impl Options {
             keep_minutes,
             keep_quarters,
             keep,
+            keep_events,
             store_bytes,
             tls_cert,
             tls_key,

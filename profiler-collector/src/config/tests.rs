@@ -30,6 +30,19 @@ fn flags_stand_above_the_file() {
 }
 
 #[test]
+fn events_stay_at_least_as_long_as_batches() {
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    for (file, kept) in [
+        ("", 90),
+        ("keep = \"120d\"", 120),
+        ("keep_events = \"365d\"", 365),
+    ] {
+        let config = resolved(&[], file).expect("allowed");
+        assert_eq!(config.retention.events, days(kept), "{file}");
+    }
+}
+
+#[test]
 fn profiles_go_out_where_a_receiver_is_named() {
     assert!(resolved(&[], "").expect("allowed").otlp.is_none());
     for arguments in [
@@ -62,6 +75,7 @@ fn what_cannot_be_used_is_named() {
         (&["--listen", ""], "listen"),
         (&["--keep", "soon"], "keep: \"soon\""),
         (&["--keep", "1h"], "none may be longer"),
+        (&["--keep-events", "29d"], "at least as long as batches"),
         (&["--store-bytes", "1KiB"], "at least 16MiB"),
         (&["--tls-cert", "a"], "tls_key"),
         (&["--tls-client-ca", "a"], "tls_cert"),

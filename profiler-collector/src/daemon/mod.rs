@@ -23,7 +23,7 @@ use tracing::{info, warn};
 
 use crate::{
     config::Config,
-    ingest::{self, Counters, IngestService},
+    ingest::{self, Changes, Counters, IngestService},
     keeper::{self, Kept},
     metrics::Metrics,
     otlp::{self, Exporter},
@@ -152,12 +152,14 @@ impl Parts {
     fn new(store: Arc<dyn Store>, config: &Config, stopped: watch::Receiver<bool>) -> Self {
         let counters = Arc::<Counters>::default();
         let kept = Arc::<Kept>::default();
+        let changes = Changes::default();
         let query = QueryService::new(
             Arc::clone(&store),
             config.cost_limits(),
             config.retention.clone(),
             Clock::System,
-        );
+        )
+        .with_changes(changes.clone(), stopped.clone());
         let mut metrics = Metrics::new(
             Arc::new(query.clone()),
             Arc::clone(&store),
@@ -175,7 +177,7 @@ impl Parts {
             ..config.ingest
         };
         Self {
-            ingest: IngestService::new(Arc::clone(&store), limits, counters, stopped),
+            ingest: IngestService::new(Arc::clone(&store), limits, counters, changes, stopped),
             metrics: Arc::new(metrics),
             exporter,
             query,

@@ -105,9 +105,10 @@ pub fn backup(config: &Config, to: &Path) -> Result<()> {
 
 fn print_report(report: &CheckReport) {
     println!(
-        "{} batches and {} definitions looked at, {} problems",
+        "{} batches, {} definitions and {} events looked at, {} problems",
         report.batches,
         report.definitions,
+        report.events,
         report.problems.len()
     );
     for problem in &report.problems {
@@ -125,6 +126,7 @@ fn as_json(report: &CheckReport) -> serde_json::Value {
     serde_json::json!({
         "batches": report.batches,
         "definitions": report.definitions,
+        "events": report.events,
         "problems": report.problems,
     })
 }

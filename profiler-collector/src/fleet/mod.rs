@@ -6,6 +6,7 @@
 
 mod cache;
 mod choose;
+mod curves;
 mod gather;
 mod limits;
 mod names;
@@ -15,22 +16,26 @@ mod read;
 mod side;
 mod state;
 mod status;
+mod verdicts;
 mod walk;
 mod whole;
 
 use std::sync::Arc;
 
+use pbjson_types::Timestamp;
 use profiler_query::{answer::Filter, model::NodeFacts};
 use tonic::Status;
 
+pub(crate) use curves::Curves;
 pub(crate) use gather::Gathered;
 pub use limits::CostLimits;
 pub(crate) use limits::{Cost, blocking};
 pub(crate) use names::Names;
 pub(crate) use read::With;
 pub(crate) use side::{Missing, Side, Sides, boot_time};
-pub(crate) use state::State;
+pub(crate) use state::{State, entries_of};
 pub(crate) use status::of_store;
+pub(crate) use verdicts::{SeriesKey, Verdicts, readings};
 pub(crate) use whole::{cut, losses};
 
 use self::{
@@ -156,6 +161,14 @@ impl Fleet {
 /// Whether the run's node may have what is asked for.
 pub(crate) fn may_be_on(filter: &Filter, run: &Run) -> bool {
     filter.may_be_on(&node_facts(&run.facts))
+}
+
+/// For the wire.
+pub(crate) fn timestamp(time: WallTime) -> Timestamp {
+    Timestamp {
+        seconds: time.0.div_euclid(1_000_000_000),
+        nanos: time.0.rem_euclid(1_000_000_000) as i32,
+    }
 }
 
 /// The node of a run.

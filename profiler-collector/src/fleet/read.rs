@@ -28,15 +28,21 @@ pub(crate) enum With {
     Growth,
     /// And connections.
     Connections,
+    /// Verdicts alone.
+    Verdicts,
+    /// Resident figures alone.
+    Resident,
 }
 
 impl With {
     fn kinds(self) -> &'static [PartKind] {
-        use PartKind::{Connections, Growth, Status, Targets};
+        use PartKind::{Connections, Growth, Resident, Status, Targets, Verdicts};
         match self {
             Self::Targets => &[Targets, Status],
             Self::Growth => &[Targets, Growth, Status],
             Self::Connections => &[Targets, Growth, Connections, Status],
+            Self::Verdicts => &[Verdicts],
+            Self::Resident => &[Resident],
         }
     }
 
@@ -45,6 +51,7 @@ impl With {
         match self {
             Self::Targets => &[PartKind::Targets],
             Self::Growth | Self::Connections => &[PartKind::Targets, PartKind::Growth],
+            Self::Verdicts | Self::Resident => &[],
         }
     }
 }

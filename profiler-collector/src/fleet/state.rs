@@ -44,6 +44,9 @@ pub(crate) struct State {
     pub(crate) status: Option<v1::GetStatusResponse>,
     /// Connections of the last whole batch, if they were read.
     pub(crate) connections: Option<v1::ConnectionsPart>,
+    /// Verdicts and resident figures, likewise.
+    pub(crate) verdicts: Option<v1::VerdictsPart>,
+    pub(crate) resident: Option<v1::ResidentPart>,
 }
 
 impl State {
@@ -66,6 +69,7 @@ impl State {
         let mut table = state.snapshot(BootTime(last.boot_nanoseconds));
         let status = state.status().and_then(|part| part.status.clone());
         let connections = state.connections().cloned();
+        let (verdicts, resident) = (state.verdicts().cloned(), state.resident().cloned());
         // The table's facts are its own from here on and can be changed in place.
         drop(state);
         to_wall(&mut table, offset);
@@ -77,6 +81,8 @@ impl State {
             table,
             status,
             connections,
+            verdicts,
+            resident,
         }))
     }
 
@@ -88,7 +94,10 @@ impl State {
         let status = self.status.as_ref().map_or(0, |part| part.encoded_len());
         let connections = self.connections.as_ref();
         let connections = connections.map_or(0, |part| part.encoded_len());
-        let messages = UNPACKED * (status + connections) + ENTRY * self.entries();
+        let verdicts = self.verdicts.as_ref().map_or(0, |part| part.encoded_len());
+        let resident = self.resident.as_ref().map_or(0, |part| part.encoded_len());
+        let encoded = status + connections + verdicts + resident;
+        let messages = UNPACKED * encoded + ENTRY * self.entries();
         (size_of::<Self>() + rows + processes.sum::<usize>() + messages) as u64
     }
 
@@ -97,13 +106,28 @@ impl State {
         let connections = self.connections.as_ref();
         let connections = connections.map_or(0, |part| part.connections.len() + part.peers.len());
         let told = self.status.as_ref().and_then(|one| one.accounting.as_ref());
-        connections + told.map_or(0, |told| told.losses.len())
+        let verdicts = self.verdicts.iter().flat_map(|part| &part.verdicts);
+        let resident = self.resident.as_ref().map_or(0, |part| part.of.len());
+        connections
+            + told.map_or(0, |told| told.losses.len())
+            + verdicts.map(entries_of).sum::<usize>()
+            // Of each the target and its reading.
+            + 2 * resident
     }
 
     /// Rows and processes.
     pub(crate) fn size(&self) -> u64 {
         (self.table.rows.len() + self.table.processes.len()) as u64
     }
+}
+
+/// Of a verdict: itself, its target, reading and lineage count for two each.
+pub(crate) fn entries_of(verdict: &v1::Verdict) -> usize {
+    let lives = verdict.lineage.as_ref().map_or(0, |of| of.lives.len());
+    let causes = verdict.reconciliation.as_ref();
+    let causes = causes.map_or(0, |of| of.causes.len());
+    let texts = verdict.not_excluded.len() + verdict.points.len();
+    8 + verdict.gates.len() + verdict.evidence.len() + lives + causes + texts
 }
 
 /// Agents send these with every whole batch: without them a node would seem to be empty.

@@ -13,6 +13,11 @@ use tonic::Status;
 /// What a batch, a frame, a stack or a number takes besides its texts and parts.
 const OVERHEAD: usize = 128;
 
+/// What events can take in memory once they are read, by what they take when they are encoded, and at
+/// the most.
+const READ: usize = 64;
+const READ_MAX: usize = 64 << 20;
+
 /// Bytes that are on their way to the store, and messages that are being read.
 pub(super) struct Budget {
     bytes: Arc<Semaphore>,
@@ -72,8 +77,16 @@ impl Budget {
 
 /// Bytes that a batch takes.
 pub(super) fn weight(batch: &v1::Batch) -> usize {
-    let parts = batch.parts.iter().map(|part| part.data.len() + OVERHEAD);
-    parts.sum::<usize>() + OVERHEAD
+    let parts = batch.parts.iter();
+    parts.map(|part| part.data.len() + OVERHEAD).sum::<usize>() + OVERHEAD
+}
+
+/// Bytes that its events can take while they are read; what they do not need is given back then.
+pub(super) fn weight_of_events(batch: &v1::Batch) -> usize {
+    let parts = batch.parts.iter();
+    let events = parts.filter(|part| part.kind() == v1::PartKind::Events);
+    let sizes = events.map(|part| READ.saturating_mul(part.size as usize));
+    sizes.fold(0, usize::saturating_add).min(READ_MAX)
 }
 
 /// Bytes that definitions take once they are read.

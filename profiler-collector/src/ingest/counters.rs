@@ -30,6 +30,10 @@ pub struct Counters {
     pub batches_repeated: Counter,
     /// Batches that cannot be stored; the agent drops them.
     pub batches_refused: Counter,
+    /// Events that are not kept, since their run has too many.
+    pub events_refused: Counter,
+    /// Changes of verdicts that came too fast to be told to who watches.
+    pub changes_untold: Counter,
     /// Bytes of batches and definitions, as they came.
     pub bytes_received: Counter,
     /// Streams that ended with an error.
@@ -51,6 +55,8 @@ pub struct Totals {
     pub batches_stored: u64,
     pub batches_repeated: u64,
     pub batches_refused: u64,
+    pub events_refused: u64,
+    pub changes_untold: u64,
     pub bytes_received: u64,
     pub streams_failed: u64,
     pub streams_refused: u64,
@@ -76,6 +82,8 @@ impl Counters {
             batches_stored: self.batches_stored.get(),
             batches_repeated: self.batches_repeated.get(),
             batches_refused: self.batches_refused.get(),
+            events_refused: self.events_refused.get(),
+            changes_untold: self.changes_untold.get(),
             bytes_received: self.bytes_received.get(),
             streams_failed: self.streams_failed.get(),
             streams_refused: self.streams_refused.get(),

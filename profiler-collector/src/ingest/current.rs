@@ -60,11 +60,12 @@ impl Current {
 
     /// A write of what was defined since the last, if anything was.
     pub(super) fn rest(&mut self) -> Option<Write> {
-        (self.pending != define::Defined::default()).then(|| self.take_write(None))
+        (self.pending != define::Defined::default()).then(|| self.take_write(None, Vec::new()))
     }
 
-    /// A write with everything that was defined since the last.
-    pub(super) fn take_write(&mut self, batch: Option<v1::Batch>) -> Write {
+    /// A write with everything that was defined since the last, and the events that came with the
+    /// batch.
+    pub(super) fn take_write(&mut self, batch: Option<v1::Batch>, events: Vec<v1::Event>) -> Write {
         self.pending_bytes = 0;
         let defined = std::mem::take(&mut self.pending);
         let frames = defined.frames.into_iter();
@@ -86,6 +87,7 @@ impl Current {
                 .map(|(number, hash)| (number, StackHash(hash)))
                 .collect(),
             batch,
+            events,
         }
     }
 }

@@ -6,8 +6,10 @@
 //! store together is bounded by a [`Budget`].
 
 mod budget;
+mod changes;
 mod counters;
 mod current;
+mod events;
 mod handshake;
 mod peers;
 mod quiet;
@@ -28,6 +30,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use budget::Budget;
+pub use changes::{Change, Changes};
 pub use counters::{Counters, Totals};
 use peers::Peers;
 use quiet::Lines;
@@ -86,14 +89,16 @@ struct Shared {
     counters: Arc<Counters>,
     budget: Budget,
     lines: Lines,
+    changes: Changes,
 }
 
 impl IngestService {
-    /// Keeps what comes in `store`, until `stopped` is true or its sender gone: then streams end.
+    /// Keeps what comes in `store` and tells verdicts that change to `changes`, until `stopped` is true or its sender gone: then streams end.
     pub fn new(
         store: Arc<dyn Store>,
         limits: Limits,
         counters: Arc<Counters>,
+        changes: Changes,
         stopped: watch::Receiver<bool>,
     ) -> Self {
         Self {
@@ -103,6 +108,7 @@ impl IngestService {
                 counters,
                 budget: Budget::new(limits.waiting_bytes),
                 lines: Lines::default(),
+                changes,
             }),
             room: Arc::new(Semaphore::new(limits.streams)),
             peers: Arc::default(),

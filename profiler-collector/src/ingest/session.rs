@@ -9,9 +9,10 @@ use tonic::{Status, Streaming};
 
 use super::{
     Shared,
-    budget::{Taken, weight, weight_of_definitions},
+    budget::{Taken, weight, weight_of_definitions, weight_of_events},
+    changes::Pace,
     current::Current,
-    handshake, run,
+    events, handshake, run,
 };
 use crate::store::{RunId, StoreError, Write};
 
@@ -39,6 +40,8 @@ pub(super) struct Session {
     waiting: Vec<Write>,
     /// Bytes of what waits, and of the definitions that wait for a batch.
     held: Vec<Taken>,
+    /// How fast it tells of changes.
+    pace: Pace,
 }
 
 impl Session {
@@ -55,6 +58,7 @@ impl Session {
             run: None,
             waiting: Vec::new(),
             held: Vec::new(),
+            pace: Pace::new(),
         }
     }
 
@@ -167,17 +171,27 @@ impl Session {
     async fn batch(&mut self, batch: v1::Batch) -> Result<(), Status> {
         let bytes = batch.parts.iter().map(|part| part.data.len() as u64);
         self.shared.counters.bytes_received.add(bytes.sum());
-        let taken = self.reserve(weight(&batch)).await?;
+        let weight = weight(&batch);
+        let mut taken = self.reserve(weight + weight_of_events(&batch)).await?;
         let run = current(&mut self.run)?;
         if let Some(reason) = run.broken.clone() {
             return self.refuse(batch.sequence, reason).await;
         }
         check_ahead(&self.node, &batch)?;
+        let node = run.facts.node.clone();
         let read = move || {
             let checked = decode::check(&batch, &decode::Limits::default());
-            (batch, checked)
+            let events = match checked {
+                Ok(_) => events::of(&batch, &node),
+                Err(_) => Vec::new(),
+            };
+            (batch, events, checked)
         };
-        let (batch, checked) = self.shared.budget.read(read).await?;
+        let (batch, events, checked) = self.shared.budget.read(read).await?;
+        let weight = weight + events.iter().map(events::memory).sum::<usize>();
+        let kept = taken.split(weight.min(taken.num_permits()));
+        self.held.extend(kept);
+        drop(taken);
         let refused = match checked {
             Err(error) => Some(error.to_string()),
             Ok(checked) => checked
@@ -188,11 +202,15 @@ impl Session {
                 .or_else(|| too_old(&batch, self.shared.limits.keep)),
         };
         if let Some(reason) = refused {
+            // Events stand on their own, and are kept for longer.
+            if !events.is_empty() {
+                let write = run.take_write(None, events);
+                self.waiting.push(write);
+            }
             return self.refuse(batch.sequence, reason).await;
         }
-        let write = run.take_write(Some(batch));
+        let write = run.take_write(Some(batch), events);
         self.waiting.push(write);
-        self.held.push(taken);
         Ok(())
     }
 
@@ -218,12 +236,19 @@ impl Session {
         };
         let batches = writes.iter().filter_map(|write| write.batch.as_ref());
         let sequences: Vec<_> = batches.map(|batch| batch.sequence).collect();
+        let (changes, left_out) = self.shared.changes.of(&writes, &mut self.pace);
+        self.shared.counters.changes_untold.add(left_out);
         let written = self.shared.store.write(writes).await;
         drop(held);
         match written {
             Ok(written) => {
                 self.shared.counters.batches_stored.add(written.stored);
                 self.shared.counters.batches_repeated.add(written.repeated);
+                self.shared.counters.events_refused.add(written.events_over);
+                let shared = &self.shared;
+                shared
+                    .changes
+                    .tell(changes, &written.events, &mut self.pace);
                 self.acknowledge(run, &sequences).await
             }
             Err(StoreError::Refused(reason)) => self.refuse_run(run, &sequences, reason).await,

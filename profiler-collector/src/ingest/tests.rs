@@ -6,7 +6,10 @@ use profiler_proto::v1::{
     ingest_server::IngestServer,
 };
 use profiler_query::model::Snapshot;
-use profiler_stream::{define::Dictionary, encode::Encoder};
+use profiler_stream::{
+    define::Dictionary,
+    encode::{self, Encoder},
+};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -14,7 +17,7 @@ use tokio::{
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{Code, Status, Streaming, transport::Server};
 
-use super::{Counters, IngestService, Limits};
+use super::{Changes, Counters, IngestService, Limits};
 use crate::{
     clock,
     store::{RunId, StackHash, Store, WallTime, sqlite::SqliteStore},
@@ -26,6 +29,7 @@ struct Served {
     _folder: tempfile::TempDir,
     store: Arc<dyn Store>,
     counters: Arc<Counters>,
+    changes: Changes,
     endpoint: String,
     stop: watch::Sender<bool>,
 }
@@ -36,7 +40,14 @@ async fn serve(limits: Limits) -> Served {
     let store: Arc<dyn Store> = Arc::new(store);
     let counters = Arc::<Counters>::default();
     let (stop, stopped) = watch::channel(false);
-    let service = IngestService::new(Arc::clone(&store), limits, Arc::clone(&counters), stopped);
+    let changes = Changes::default();
+    let service = IngestService::new(
+        Arc::clone(&store),
+        limits,
+        Arc::clone(&counters),
+        changes.clone(),
+        stopped,
+    );
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
     let server = Server::builder().add_service(IngestServer::new(service));
@@ -45,6 +56,7 @@ async fn serve(limits: Limits) -> Served {
         _folder: folder,
         store,
         counters,
+        changes,
         endpoint,
         stop,
     }
@@ -126,6 +138,96 @@ fn batch(encoder: &mut Encoder) -> v1::Batch {
         whole,
         Vec::new(),
     )
+}
+
+/// A batch with an event: a verdict that came to this state.
+fn batch_with_change(encoder: &mut Encoder, number: u64, state: v1::VerdictState) -> v1::Batch {
+    let time = Some(timestamp(clock::now()));
+    let change = v1::VerdictChange {
+        time,
+        from: 0,
+        verdict: Some(v1::Verdict {
+            target: Some(v1::Target::default()),
+            state: state.into(),
+            ..v1::Verdict::default()
+        }),
+    };
+    let event = v1::Event {
+        number,
+        time,
+        kind: Some(v1::event::Kind::VerdictChange(change)),
+    };
+    let events = vec![event];
+    let part = encode::part(v1::PartKind::Events, &v1::EventsPart { events });
+    encoder.batch(
+        &Snapshot::default(),
+        timestamp(clock::now()),
+        true,
+        vec![part],
+    )
+}
+
+#[tokio::test]
+async fn events_are_durable_and_told_to_who_watches() {
+    use crate::{
+        fleet::CostLimits,
+        query::{Clock, QueryService},
+        store::{EventKind, EventsOf, PageMost, Retention},
+    };
+    use profiler_proto::v1::query_server::Query as _;
+    use tokio_stream::StreamExt as _;
+
+    let served = serve(Limits::default()).await;
+    let mut agent = Agent::introduced(&served).await;
+    let store = Arc::clone(&served.store);
+    let (limits, retention) = (CostLimits::default(), Retention::default());
+    let service = QueryService::new(store, limits, retention, Clock::System)
+        .with_changes(served.changes.clone(), served.stop.subscribe());
+    let request = tonic::Request::new(v1::WatchVerdictsRequest::default());
+    let stream = service.watch_verdicts(request).await.expect("a stream");
+    let mut stream = stream.into_inner();
+    let mut encoder = Encoder::new();
+    use v1::VerdictState::{Growing, Leaking};
+    // The second comes twice.
+    for (number, state) in [(1, Growing), (2, Leaking), (2, Leaking)] {
+        let batch = batch_with_change(&mut encoder, number, state);
+        agent.send(Kind::Batch(batch)).await;
+        let answer = agent.answer().await;
+        assert!(matches!(answer, Ok(Answer::Ack(_))), "{answer:?}");
+    }
+    for expected in [Growing, Leaking] {
+        let change = stream.next().await.expect("a change").expect("no error");
+        let verdict = change.verdict.expect("a verdict");
+        assert_eq!((verdict.state(), verdict.node.as_str()), (expected, "n1"));
+    }
+    let of = EventsOf::new(EventKind::VerdictChange, WallTime(0), clock::now());
+    let most = PageMost {
+        events: 9,
+        bytes: 1 << 20,
+    };
+    let kept = served.store.events(&of, None, most).await;
+    assert_eq!(kept.expect("events").events.len(), 2);
+    served.stop.send(true).expect("somebody listens");
+    let ended = stream.next().await.expect("the end is told");
+    assert_eq!(ended.expect_err("an error").code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn events_outlive_the_refusal_of_their_batch() {
+    use crate::store::{EventKind, EventsOf};
+
+    let served = serve(Limits::default()).await;
+    let mut agent = Agent::introduced(&served).await;
+    let state = v1::VerdictState::Growing;
+    let mut batch = batch_with_change(&mut Encoder::new(), 1, state);
+    let old = WallTime(clock::now().0 - 40 * 86_400 * 1_000_000_000);
+    batch.time = Some(timestamp(old));
+    agent.send(Kind::Batch(batch)).await;
+    let answer = agent.answer().await;
+    assert!(matches!(answer, Ok(Answer::Refusal(_))), "{answer:?}");
+    let of = EventsOf::new(EventKind::VerdictChange, WallTime(0), clock::now());
+    let counts = served.store.count_events(&of).await.expect("counts");
+    assert_eq!(counts, [("n1".to_owned(), 1)]);
 }
 
 /// A batch with one row, of the stack with this number.

@@ -16,8 +16,9 @@ use prometheus_client::{
 };
 use tonic::{Request, Status};
 
-use super::own::signed;
+use super::{own::signed, verdicts::Verdicts};
 use crate::fleet::cut;
+use crate::query::VerdictStream;
 
 /// Containers that are kept apart; the others of their node are one series, "others".
 const CONTAINERS_MAX: usize = 10_000;
@@ -31,7 +32,7 @@ const CAUSES_MAX: usize = 64;
 /// Bytes of a label's value.
 const VALUE_MAX: usize = 256;
 
-type Labels = Vec<(&'static str, String)>;
+pub(super) type Labels = Vec<(&'static str, String)>;
 /// What is not kept apart.
 const OTHERS: &str = "others";
 
@@ -43,6 +44,7 @@ pub(super) struct Fleet {
     /// Containers that are not kept apart.
     folded: u64,
     nodes: Vec<v1::Node>,
+    verdicts: Verdicts,
 }
 
 /// Of one container.
@@ -54,7 +56,9 @@ struct Sums {
 }
 
 impl Fleet {
-    pub(super) async fn read(query: &dyn Query) -> Result<Self, Status> {
+    pub(super) async fn read(
+        query: &dyn Query<WatchVerdictsStream = VerdictStream>,
+    ) -> Result<Self, Status> {
         let request = v1::ListTargetsRequest::default();
         let targets = query.list_targets(Request::new(request)).await?;
         let nodes = query
@@ -65,12 +69,14 @@ impl Fleet {
             containers,
             folded,
             nodes: nodes.into_inner().nodes,
+            verdicts: Verdicts::read(query).await,
         })
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
         self.register_containers(registry.sub_registry_with_prefix("container"));
         self.register_nodes(registry.sub_registry_with_prefix("node"));
+        self.verdicts.register(registry);
         registry.register(
             "containers_folded",
             "Containers that are only in their node's series \"others\"",
@@ -132,7 +138,7 @@ impl Fleet {
 }
 
 /// As a gauge can be written: it is signed.
-fn fitting(value: u64) -> u64 {
+pub(super) fn fitting(value: u64) -> u64 {
     value.min(i64::MAX.cast_unsigned())
 }
 
@@ -181,7 +187,7 @@ fn sums(targets: &[v1::Target]) -> (BTreeMap<Labels, Sums>, u64) {
 }
 
 /// What a container is known by; what has no value is left out.
-fn labels(target: &v1::Target) -> Labels {
+pub(super) fn labels(target: &v1::Target) -> Labels {
     let container = match (&*target.container_id, &*target.unit) {
         ("", "") => target.container_kind.as_str(),
         ("", unit) => unit,
@@ -247,6 +253,7 @@ mod tests {
             containers,
             folded,
             nodes: Vec::new(),
+            verdicts: Verdicts::default(),
         });
         let line = |name: &str, node: &str| {
             let id = format!("{:064x}", 1);
@@ -286,6 +293,7 @@ mod tests {
             containers,
             folded,
             nodes: Vec::new(),
+            verdicts: Verdicts::default(),
         });
         assert_eq!(text.matches("# EOF\n").count(), 1, "{text}");
         assert!(text.contains(r#"node="a\"\n# EOF""#), "{text}");
@@ -311,6 +319,7 @@ mod tests {
             containers,
             folded,
             nodes: nodes.collect(),
+            verdicts: Verdicts::default(),
         });
         let series = |name: &str| text.lines().filter(|line| line.starts_with(name)).count();
         assert_eq!(series("profiler_node_reporting{"), NODES_MAX);
@@ -342,6 +351,7 @@ mod tests {
             containers: BTreeMap::new(),
             folded: 0,
             nodes: vec![node],
+            verdicts: Verdicts::default(),
         });
         assert!(text.contains("profiler_node_reporting{node=\"a\"} 0"));
         assert!(text.contains("profiler_node_last_batch_timestamp_seconds{node=\"a\"} 42"));

@@ -4,6 +4,7 @@
 
 mod fleet;
 mod own;
+mod verdicts;
 
 use std::{
     sync::Arc,
@@ -14,6 +15,7 @@ use profiler_proto::v1::query_server::Query;
 use prometheus_client::{encoding::text::encode, metrics::gauge::ConstGauge, registry::Registry};
 use tokio::sync::Mutex;
 
+use crate::query::VerdictStream;
 use crate::{ingest::Counters, keeper::Kept, otlp, store::Store};
 
 /// A scrape within this time of the one before sees the same fleet.
@@ -21,7 +23,7 @@ const FRESH: Duration = Duration::from_secs(5);
 
 /// Where metrics come from.
 pub struct Metrics {
-    query: Arc<dyn Query>,
+    query: Arc<dyn Query<WatchVerdictsStream = VerdictStream>>,
     store: Arc<dyn Store>,
     ingest: Arc<Counters>,
     kept: Arc<Kept>,
@@ -32,7 +34,7 @@ pub struct Metrics {
 impl Metrics {
     /// Asks `query` for the fleet, and the others for themselves.
     pub fn new(
-        query: Arc<dyn Query>,
+        query: Arc<dyn Query<WatchVerdictsStream = VerdictStream>>,
         store: Arc<dyn Store>,
         ingest: Arc<Counters>,
         kept: Arc<Kept>,

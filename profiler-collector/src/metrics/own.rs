@@ -38,6 +38,16 @@ pub(super) fn register(
             ingest.batches_refused,
         ),
         (
+            "events_refused",
+            "Events that are not kept since their run has too many",
+            ingest.events_refused,
+        ),
+        (
+            "changes_untold",
+            "Changes of verdicts that were not told to who watches: too many at one time, or too large",
+            ingest.changes_untold,
+        ),
+        (
             "streams_failed",
             "Streams of agents that ended with an error",
             ingest.streams_failed,
@@ -66,6 +76,11 @@ pub(super) fn register(
             "batches_evicted",
             "Batches that went before their time because the store is full",
             retained.evicted,
+        ),
+        (
+            "events_dropped",
+            "OOM kills and changes of verdicts that were too old, or too many",
+            retained.events,
         ),
     ];
     for (name, help, value) in counters {
@@ -107,6 +122,11 @@ fn register_store(registry: &mut Registry, store: &StoreStatus) {
         ("store_batches", "Batches that are kept", store.batches),
         ("store_runs", "Runs of agents that are kept", store.runs),
         ("store_stacks", "Stacks that are kept", store.stacks),
+        (
+            "store_events",
+            "OOM kills and changes of verdicts that are kept",
+            store.events,
+        ),
     ];
     for (name, help, value) in gauges {
         registry.register(name, help, ConstGauge::new(signed(value)));

@@ -20,6 +20,7 @@ use tonic::Status;
 pub use counters::Counters;
 
 use crate::clock;
+use crate::query::VerdictStream;
 use queue::Queue;
 
 /// Where profiles go, and how often.
@@ -69,7 +70,7 @@ impl Default for Limits {
 
 /// Asks, and sends.
 pub struct Exporter {
-    query: Arc<dyn Query>,
+    query: Arc<dyn Query<WatchVerdictsStream = VerdictStream>>,
     settings: Settings,
     counters: Counters,
     queue: Queue,
@@ -77,7 +78,11 @@ pub struct Exporter {
 
 impl Exporter {
     /// Of what `query` answers.
-    pub fn new(query: Arc<dyn Query>, settings: Settings, counters: Counters) -> Self {
+    pub fn new(
+        query: Arc<dyn Query<WatchVerdictsStream = VerdictStream>>,
+        settings: Settings,
+        counters: Counters,
+    ) -> Self {
         Self {
             queue: Queue::new(settings.limits.waiting_bytes, counters.clone()),
             query,

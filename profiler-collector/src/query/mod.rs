@@ -5,22 +5,30 @@ mod clock;
 mod connections;
 mod growth;
 mod inputs;
+mod kills;
 mod moments;
 mod nodes;
 mod series;
 mod status;
 mod targets;
+mod verdicts;
+mod watch;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use profiler_proto::v1::{self, query_server::Query};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{Semaphore, watch as signal},
+    time::timeout,
+};
 use tonic::{Request, Response, Status};
 
 pub use clock::Clock;
+use watch::Source;
 
 use crate::{
     fleet::{Cost, CostLimits, Fleet},
+    ingest::Changes,
     store::{Retention, Store, WallTime},
 };
 
@@ -37,6 +45,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct QueryService {
     inner: Arc<Inner>,
+    source: Source,
 }
 
 struct Inner {
@@ -68,7 +77,22 @@ impl QueryService {
                 permits: Arc::new(Semaphore::new(CONCURRENT)),
                 working: Arc::new(Semaphore::new(WORKING)),
             }),
+            source: Source {
+                changes: Changes::default(),
+                stopped: None,
+            },
         }
+    }
+
+    /// Tells watchers of verdicts these changes, until `stopped` is true or its sender gone. Without
+    /// it they learn what holds when they begin, and no more.
+    #[must_use]
+    pub fn with_changes(self, changes: Changes, stopped: signal::Receiver<bool>) -> Self {
+        let source = Source {
+            changes,
+            stopped: Some(stopped),
+        };
+        Self { source, ..self }
     }
 
     async fn answer<T, A: Future<Output = Result<T, Status>>>(
@@ -110,8 +134,50 @@ impl Drop for Asked {
     }
 }
 
+/// Verdicts as they change.
+pub type VerdictStream =
+    std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<v1::VerdictChange, Status>> + Send>>;
+
 #[tonic::async_trait]
 impl Query for QueryService {
+    async fn list_verdicts(
+        &self,
+        request: Request<v1::ListVerdictsRequest>,
+    ) -> Result<Response<v1::ListVerdictsResponse>, Status> {
+        self.answer(|inner, cost| verdicts::list(inner, cost, request.into_inner()))
+            .await
+    }
+
+    type WatchVerdictsStream = VerdictStream;
+
+    async fn watch_verdicts(
+        &self,
+        request: Request<v1::WatchVerdictsRequest>,
+    ) -> Result<Response<VerdictStream>, Status> {
+        let begin = async {
+            let read = |inner, cost| watch::Begin::read(inner, cost, request.into_inner());
+            Ok(self.answer(read).await?.into_inner())
+        };
+        let stream = watch::start(self.source.clone(), begin).await?;
+        Ok(Response::new(stream))
+    }
+
+    async fn list_oom_kills(
+        &self,
+        request: Request<v1::ListOomKillsRequest>,
+    ) -> Result<Response<v1::ListOomKillsResponse>, Status> {
+        self.answer(|inner, cost| kills::list(inner, cost, request.into_inner()))
+            .await
+    }
+
+    async fn list_resident(
+        &self,
+        request: Request<v1::ListResidentRequest>,
+    ) -> Result<Response<v1::ListResidentResponse>, Status> {
+        self.answer(|inner, cost| verdicts::resident(inner, cost, request.into_inner()))
+            .await
+    }
+
     async fn get_status(
         &self,
         _request: Request<v1::GetStatusRequest>,

@@ -8,7 +8,7 @@ use profiler_query::{
 use tonic::Status;
 
 use crate::{
-    fleet::boot_time,
+    fleet::{boot_time, timestamp},
     store::{Run, WallTime},
 };
 
@@ -77,6 +77,28 @@ impl Span {
         }
     }
 
+    /// Where a time begins that ends with this, which may reach back further than is kept: as on an
+    /// agent it begins with what is.
+    ///
+    /// # Errors
+    /// `OUT_OF_RANGE`: it lies in the future. `INVALID_ARGUMENT`: it is no time.
+    pub(super) fn begin(
+        &self,
+        asked: &Asked,
+        kept: Option<(WallTime, WallTime)>,
+    ) -> Result<WallTime, Status> {
+        let first = kept.map_or(self.at, |(first, _)| first);
+        let Some(from) = &asked.time else {
+            return Ok(first);
+        };
+        let from = nanoseconds(asked.field, from)?;
+        if from > self.now {
+            let field = asked.field;
+            return Err(Status::out_of_range(format!("{field} lies in the future")));
+        }
+        Ok(from.max(first))
+    }
+
     /// Where it begins, as snapshots count time.
     pub(super) fn from(&self) -> Option<BootTime> {
         self.from.map(boot_time)
@@ -142,14 +164,6 @@ pub(super) fn nanoseconds(field: &str, wall: &Timestamp) -> Result<WallTime, Sta
     }
     let seconds = wall.seconds.saturating_mul(SECOND);
     Ok(WallTime(seconds.saturating_add(wall.nanos.into())))
-}
-
-/// For the wire.
-pub(super) fn timestamp(time: WallTime) -> Timestamp {
-    Timestamp {
-        seconds: time.0.div_euclid(SECOND),
-        nanos: time.0.rem_euclid(SECOND) as i32,
-    }
 }
 
 fn wall_time(time: BootTime) -> WallTime {

@@ -11,10 +11,7 @@ use super::{
     Inner,
     moments::{self, Span},
 };
-use crate::{
-    fleet::{Cost, blocking, boot_time, may_be_on},
-    store::WallTime,
-};
+use crate::fleet::{Cost, blocking, may_be_on};
 
 pub(super) async fn list(
     inner: Arc<Inner>,
@@ -24,7 +21,7 @@ pub(super) async fn list(
     let series = Series::new(request)?;
     let mut runs = inner.fleet.runs().await?;
     let span = Span::new(None, Some(&series.end), &[], &runs, inner.clock.now())?;
-    let from = begin(&series, &span, moments::kept(&runs))?;
+    let from = span.begin(&series.begin, moments::kept(&runs))?;
     runs.retain(|run| may_be_on(&series.filter, run));
     let times = (from, span.at, span.now);
     let mut walk = inner
@@ -48,22 +45,4 @@ pub(super) async fn list(
     }
     drop(sender);
     answer.await?
-}
-
-/// As on an agent: what is asked for from before anything was kept begins with what is.
-fn begin(
-    series: &Series,
-    span: &Span,
-    kept: Option<(WallTime, WallTime)>,
-) -> Result<WallTime, Status> {
-    let first = kept.map_or(span.at, |(first, _)| first);
-    let Some(from) = &series.begin.time else {
-        return Ok(first);
-    };
-    let field = series.begin.field;
-    let from = moments::nanoseconds(field, from)?;
-    if boot_time(from) > boot_time(span.now) {
-        return Err(Status::out_of_range(format!("{field} lies in the future")));
-    }
-    Ok(from.max(first))
 }

@@ -7,13 +7,9 @@ use profiler_proto::v1;
 use profiler_query::answer::Selection;
 use tonic::Status;
 
-use super::{
-    Inner,
-    inputs::Inputs,
-    moments::{Span, timestamp},
-};
+use super::{Inner, inputs::Inputs, moments::Span};
 use crate::{
-    fleet::{Cost, With, of_store},
+    fleet::{Cost, With, of_store, timestamp},
     store::StoreStatus,
 };
 

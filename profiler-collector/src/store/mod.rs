@@ -7,6 +7,7 @@
 pub mod clickhouse;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod events;
 pub mod parts;
 pub mod sqlite;
 
@@ -76,15 +77,95 @@ pub struct Write {
     pub numbers: Vec<(u64, StackHash)>,
     /// The batch, if it is not definitions alone.
     pub batch: Option<v1::Batch>,
+    /// Events that came with it. Those that are there already (by run and number) stay as they are.
+    /// An event without a time, a number of 63 bits or a kind that is known is refused.
+    pub events: Vec<v1::Event>,
+}
+
+/// What an event tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EventKind {
+    /// The kernel killed a process for want of memory.
+    OomKill,
+    /// A verdict changed.
+    VerdictChange,
+}
+
+/// An event that is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredEvent {
+    /// Of which run.
+    pub run: RunId,
+    /// What it tells.
+    pub event: v1::Event,
+}
+
+/// Where an event stands among those of its kind: by time, then run, then number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventPlace {
+    /// Its moment.
+    pub time: WallTime,
+    /// Of which run.
+    pub run: RunId,
+    /// Its number in it.
+    pub number: u64,
+}
+
+/// Which events are asked for.
+#[derive(Clone, Debug)]
+pub struct EventsOf {
+    /// What they tell.
+    pub kind: EventKind,
+    /// Those at and after this moment.
+    pub from: WallTime,
+    /// And up to this one.
+    pub to: WallTime,
+    /// Of these nodes; none: of all.
+    pub nodes: Option<Vec<String>>,
+}
+
+impl EventsOf {
+    /// Of all nodes.
+    pub fn new(kind: EventKind, from: WallTime, to: WallTime) -> Self {
+        Self {
+            kind,
+            from,
+            to,
+            nodes: None,
+        }
+    }
+}
+
+/// Some events, the latest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EventsPage {
+    /// One that cannot be read is left out.
+    pub events: Vec<StoredEvent>,
+    /// The last one that was looked at, if there may be more after it.
+    pub next: Option<EventPlace>,
+}
+
+/// How much one page may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct PageMost {
+    /// Events.
+    pub events: u32,
+    /// Bytes of their messages. The first event is there whatever it takes.
+    pub bytes: u64,
 }
 
 /// What became of writes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Batches that are new.
     pub stored: u64,
     /// Batches that were there already; they are left as they are.
     pub repeated: u64,
+    /// Events that are new, by run and number.
+    pub events: Vec<(RunId, u64)>,
+    /// Events that are not kept, since their run has as many as it may have until the next round of
+    /// retention.
+    pub events_over: u64,
 }
 
 /// A run that has batches.
@@ -136,6 +217,9 @@ pub struct Retention {
     pub quarters: Duration,
     /// Then one in 3 hours; older ones go.
     pub coarse: Duration,
+    /// Events go after so long, and the oldest before when there are more than `events` says or
+    /// they take more than an eighth of `bytes_max`.
+    pub events: Duration,
     /// The store's size, from which on the oldest batches go before their time.
     pub bytes_max: u64,
 }
@@ -148,6 +232,7 @@ impl Default for Retention {
             minutes: HOUR * 24,
             quarters: HOUR * 24 * 7,
             coarse: HOUR * 24 * 30,
+            events: HOUR * 24 * 90,
             bytes_max: 20 << 30,
         }
     }
@@ -164,6 +249,8 @@ pub struct Retained {
     pub evicted: u64,
     /// Definitions that nothing refers to any more.
     pub definitions: u64,
+    /// Events that were too old, or too many.
+    pub events: u64,
 }
 
 /// How a store is.
@@ -173,7 +260,7 @@ pub struct StoreStatus {
     pub engine: &'static str,
     /// Bytes on disk, as far as the engine knows.
     pub bytes: u64,
-    /// Runs, batches, stacks and frames that are kept.
+    /// Runs, batches, stacks, frames and events that are kept.
     pub runs: u64,
     /// The same.
     pub batches: u64,
@@ -181,6 +268,8 @@ pub struct StoreStatus {
     pub stacks: u64,
     /// The same.
     pub frames: u64,
+    /// The same.
+    pub events: u64,
     /// The oldest and the newest kept batch.
     pub oldest: Option<WallTime>,
     /// The newest.
@@ -190,10 +279,12 @@ pub struct StoreStatus {
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckReport {
-    /// Batches and definitions that were looked at.
+    /// Batches, definitions and events that were looked at.
     pub batches: u64,
     /// The same.
     pub definitions: u64,
+    /// The same.
+    pub events: u64,
     /// What is wrong, in plain words; at most 100.
     pub problems: Vec<String>,
 }
@@ -263,6 +354,17 @@ pub trait Store: Send + Sync + 'static {
         &self,
         stacks: &[StackHash],
     ) -> Result<Vec<(StackHash, NamedStack)>, StoreError>;
+
+    /// These events, the latest first: those after the place `after`, or from the beginning.
+    async fn events(
+        &self,
+        of: &EventsOf,
+        after: Option<EventPlace>,
+        most: PageMost,
+    ) -> Result<EventsPage, StoreError>;
+
+    /// How many these are of each node that has any, in no order.
+    async fn count_events(&self, of: &EventsOf) -> Result<Vec<(String, u64)>, StoreError>;
 
     /// Every sequence number that is kept of a run, in order; for checks.
     async fn sequences(&self, run: RunId) -> Result<Vec<u64>, StoreError>;

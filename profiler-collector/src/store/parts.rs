@@ -21,9 +21,14 @@ pub fn stack_numbers(part: &v1::Part) -> Result<Vec<u64>, String> {
                 .map_err(|error| format!("its growth cannot be read: {error}"))?;
             Ok(growth_numbers(&growth))
         }
-        Ok(v1::PartKind::Targets | v1::PartKind::Connections | v1::PartKind::Status) => {
-            decompress(part).map(|_| Vec::new())
-        }
+        Ok(
+            v1::PartKind::Targets
+            | v1::PartKind::Connections
+            | v1::PartKind::Status
+            | v1::PartKind::Resident
+            | v1::PartKind::Verdicts
+            | v1::PartKind::Events,
+        ) => decompress(part).map(|_| Vec::new()),
         Ok(v1::PartKind::Unspecified) | Err(_) => Ok(Vec::new()),
     }
 }

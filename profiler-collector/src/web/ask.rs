@@ -2,11 +2,13 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use crate::query::VerdictStream;
 use profiler_proto::v1::{
     DiffRequest, DiffResponse, GetStatusRequest, GetStatusResponse, ListConnectionsRequest,
-    ListConnectionsResponse, ListNodesRequest, ListNodesResponse, ListSeriesRequest,
-    ListSeriesResponse, ListTargetsRequest, ListTargetsResponse, Selector, TopRequest, TopResponse,
-    query_server::Query,
+    ListConnectionsResponse, ListNodesRequest, ListNodesResponse, ListOomKillsRequest,
+    ListOomKillsResponse, ListResidentRequest, ListResidentResponse, ListSeriesRequest,
+    ListSeriesResponse, ListTargetsRequest, ListTargetsResponse, ListVerdictsRequest,
+    ListVerdictsResponse, Selector, TopRequest, TopResponse, query_server::Query,
 };
 use tonic::{Request, Response, Status};
 
@@ -15,12 +17,15 @@ use super::failure::Failure;
 /// Where answers come from.
 #[derive(Clone)]
 pub(super) struct Ask {
-    query: Arc<dyn Query>,
+    query: Arc<dyn Query<WatchVerdictsStream = VerdictStream>>,
     limit: Duration,
 }
 
 impl Ask {
-    pub(super) fn new(query: Arc<dyn Query>, limit: Duration) -> Self {
+    pub(super) fn new(
+        query: Arc<dyn Query<WatchVerdictsStream = VerdictStream>>,
+        limit: Duration,
+    ) -> Self {
         Self { query, limit }
     }
 
@@ -66,6 +71,30 @@ impl Ask {
     ) -> Result<ListConnectionsResponse, Failure> {
         let request = Request::new(request);
         self.within(self.query.list_connections(request)).await
+    }
+
+    pub(super) async fn verdicts(
+        &self,
+        request: ListVerdictsRequest,
+    ) -> Result<ListVerdictsResponse, Failure> {
+        let request = Request::new(request);
+        self.within(self.query.list_verdicts(request)).await
+    }
+
+    pub(super) async fn oom_kills(
+        &self,
+        request: ListOomKillsRequest,
+    ) -> Result<ListOomKillsResponse, Failure> {
+        let request = Request::new(request);
+        self.within(self.query.list_oom_kills(request)).await
+    }
+
+    pub(super) async fn resident(
+        &self,
+        request: ListResidentRequest,
+    ) -> Result<ListResidentResponse, Failure> {
+        let request = Request::new(request);
+        self.within(self.query.list_resident(request)).await
     }
 
     async fn within<T>(

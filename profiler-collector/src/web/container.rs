@@ -4,9 +4,13 @@
 use axum::response::Html;
 use maud::{Markup, html};
 use pbjson_types::Timestamp;
-use profiler_formats::{text::clean, units::bytes};
+use profiler_formats::{
+    text::{clean, plural},
+    units::bytes,
+};
 use profiler_proto::v1::{
-    ListSeriesRequest, Series, SeriesBy, SeriesPoint, Target, TopRequest, TopResponse,
+    ListOomKillsResponse, ListSeriesRequest, Series, SeriesBy, SeriesPoint, Target, TopRequest,
+    TopResponse,
 };
 
 use super::{
@@ -19,6 +23,7 @@ use super::{
     lives, moment, name,
     overview::rate,
     plot::Plot,
+    resident, verdict,
     window::Window,
 };
 
@@ -27,6 +32,8 @@ const PATH: &str = "/container";
 const POINTS: u32 = 240;
 /// Lives shown.
 const LIVES: u32 = 20;
+/// Kills marked.
+const KILLS: u32 = 40;
 
 /// The page of a view.
 pub(super) async fn page(ask: Ask, view: View) -> Result<Html<String>, Failure> {
@@ -37,13 +44,17 @@ pub(super) async fn page(ask: Ask, view: View) -> Result<Html<String>, Failure> 
         .series
         .sort_by_key(|one| one.first.map(|first| (first.seconds, first.nanos)));
     let at = moment_of(&window, &answer.series);
-    let (stacks, processes, connections) = tokio::join!(
+    let kills = super::oom::request(&window.fix(view), KILLS);
+    let (stacks, processes, connections, verdicts, kills, resident) = tokio::join!(
         ask.top(TopRequest {
             page_token: view.token.clone(),
             ..top_request(view, at, view.by, growth::ROWS)
         }),
         ask.top(top_request(view, at, By::Process, growth::ROWS)),
         ask.connections(connections::request(view, connections::ROWS)),
+        ask.verdicts(verdict::request_in_full(view, &window)),
+        ask.oom_kills(kills),
+        ask.resident(resident::request(view, &window)),
     );
     if answer.series.is_empty() {
         // Nothing was there in this time: then what the growth says decides.
@@ -59,6 +70,9 @@ pub(super) async fn page(ask: Ask, view: View) -> Result<Html<String>, Failure> 
         (headline(&answer.series, answer.total, at))
         (layout::stand(PATH, view, &window, snapshot))
         @if stacks.is_ok() { (layout::warning(accounting)) }
+        (verdict::in_full(view, &verdicts))
+        (resident::section(&window, &resident, verdicts.as_ref().ok(), kills.as_ref().ok()))
+        (kills_line(view, &kills))
         (memory(view, &window, &answer.series, answer.total))
         (stacks_section(&shown, &stacks))
         section aria-labelledby="processes-title" {
@@ -69,6 +83,25 @@ pub(super) async fn page(ask: Ask, view: View) -> Result<Html<String>, Failure> 
         (layout::accounting(accounting))
     };
     Ok(layout::page(&title, Place::Elsewhere, &body))
+}
+
+/// How many kills there were, and the way to them.
+fn kills_line(view: &View, kills: &Result<ListOomKillsResponse, Failure>) -> Markup {
+    let all = View {
+        from: None,
+        to: None,
+        span: None,
+        ..view.afresh()
+    };
+    html! {
+        @match kills {
+            Err(failure) => (failure.part()),
+            Ok(answer) => p {
+                (plural(answer.total.into(), "OOM kill", "OOM kills")) " in this time. "
+                a href=(all.link("/oom")) { "Its history of OOM kills" } "."
+            },
+        }
+    }
 }
 
 fn series_request(view: &View, window: &Window) -> ListSeriesRequest {

@@ -80,6 +80,14 @@ impl Failure {
         }
     }
 
+    /// There is nothing of what was asked about, which is no mistake.
+    pub(super) fn is_nothing(&self) -> bool {
+        matches!(
+            self.status,
+            StatusCode::NOT_FOUND | StatusCode::NOT_IMPLEMENTED
+        )
+    }
+
     /// The same inside a page whose other parts have their answers.
     pub(super) fn part(&self) -> maud::Markup {
         html! {

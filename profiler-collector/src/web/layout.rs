@@ -13,6 +13,7 @@ use super::{address::View, moment, window::Window};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Overview,
+    Oom,
     Status,
     Elsewhere,
 }
@@ -39,6 +40,7 @@ pub(super) fn page(title: &str, place: Place, body: &Markup) -> Html<String> {
                     nav aria-label="Pages" {
                         a.brand href="/" { "profiler" }
                         (entry(Place::Overview, "/", "Overview"))
+                        (entry(Place::Oom, "/oom", "OOM kills"))
                         (entry(Place::Status, "/status", "Status"))
                     }
                 }

@@ -5,6 +5,7 @@
 
 mod address;
 mod ask;
+mod axes;
 mod connections;
 mod container;
 mod diff;
@@ -13,17 +14,22 @@ mod failure;
 mod growth;
 mod host;
 mod layout;
+mod lineage;
 mod lives;
 mod moment;
 mod name;
 mod nodes;
+mod oom;
 mod overview;
 mod plot;
+mod resident;
 mod scale;
 mod status;
 mod trunk;
+mod verdict;
 mod window;
 
+use crate::query::VerdictStream;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{
@@ -55,14 +61,18 @@ impl Default for Settings {
     }
 }
 
-/// The pages of whatever `query` answers about: `/`, `/container`, `/diff` and `/status`, with their
+/// The pages of whatever `query` answers about: `/`, `/container`, `/diff`, `/oom` and `/status`, with their
 /// downloads. Only GET and HEAD are answered. What is wrong with a question is told on a page with
 /// the status 4xx or 5xx that fits the gRPC status of the answer.
-pub fn router(query: Arc<dyn Query>, settings: &Settings) -> Router {
+pub fn router(
+    query: Arc<dyn Query<WatchVerdictsStream = VerdictStream>>,
+    settings: &Settings,
+) -> Router {
     Router::new()
         .route("/", page(overview::page))
         .route("/container", page(container::page))
         .route("/diff", page(diff::page))
+        .route("/oom", page(oom::page))
         .route("/status", page(status::page))
         .route("/flame.svg", page(download::flame_svg))
         .route("/diff.svg", page(download::diff_svg))

@@ -18,6 +18,7 @@ use super::{
     layout::{self, Place},
     moment, name, nodes,
     plot::sparkline,
+    verdict,
     window::{SPANS, Window},
 };
 
@@ -39,7 +40,8 @@ pub(super) async fn page(ask: Ask, view: View) -> Result<Html<String>, Failure> 
             "the overview ends at {MOST_SERIES} containers; narrow it by a filter"
         )));
     }
-    let (series, targets, nodes) = tokio::try_join!(
+    let verdicts = async { Ok(ask.verdicts(verdict::request(view, &window)).await) };
+    let (series, targets, nodes, verdicts) = tokio::try_join!(
         ask.series(request(view, &window, page * ROWS)),
         ask.targets(ListTargetsRequest {
             selector: Some(view.selector.clone()),
@@ -48,6 +50,7 @@ pub(super) async fn page(ask: Ask, view: View) -> Result<Html<String>, Failure> 
             ..ListTargetsRequest::default()
         }),
         ask.nodes(view.selector.clone()),
+        verdicts,
     )?;
     let first = ((page - 1) * ROWS) as usize;
     let shown = series.series.get(first..).unwrap_or_default();
@@ -58,6 +61,8 @@ pub(super) async fn page(ask: Ask, view: View) -> Result<Html<String>, Failure> 
         (nodes::warning(&nodes.nodes))
         (layout::warning(targets.accounting.as_ref()))
         (filters(view, &window))
+        @if page == 1 { (verdict::overview(view, &verdicts)) }
+        h2 { "What demands memory" }
         (containers(view, &window, shown, &series))
         (pages(view, page, series.total))
         (layout::downloads(&links(view)))

@@ -5,14 +5,12 @@ use pbjson_types::Timestamp;
 use profiler_formats::units::bytes;
 use profiler_proto::v1::{Series, SeriesPoint};
 
-use super::{moment, scale, window::Window};
+use super::{
+    axes::{self, BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH},
+    moment, scale,
+    window::Window,
+};
 
-const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 260.0;
-const LEFT: f64 = 76.0;
-const RIGHT: f64 = 12.0;
-const TOP: f64 = 12.0;
-const BOTTOM: f64 = 28.0;
 /// Stripes that a moment can be chosen by.
 const STRIPES: u32 = 80;
 /// Colours that the stylesheet has.
@@ -31,17 +29,20 @@ impl Plot<'_> {
     /// The drawing; `choose` gives the address that a click at a moment leads to, and what it does.
     pub(super) fn draw(&self, choose: impl Fn(Timestamp) -> (String, String)) -> Markup {
         let (top, step) = scale::bytes(self.largest());
-        let at = |value: u64| TOP + (1.0 - value as f64 / top as f64) * (HEIGHT - TOP - BOTTOM);
+        let at = |value: u64| axes::y(top, value);
         html! {
             div.scroll tabindex="0" role="region" aria-label="Plot" {
                 svg.plot viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img"
                     aria-label=(self.told) {
-                    (value_axis(top, step, at))
-                    (self.time_axis())
+                    (axes::of_bytes(top, step))
+                    (axes::of_time(&self.window))
                     @for (index, series) in self.series.iter().enumerate() {
                         (self.life(index, series, at))
                     }
-                    @for mark in &self.marks { (self.mark(mark)) }
+                    @for mark in &self.marks {
+                        @let words = moment::formatted(moment::seconds(mark), "%m-%d %H:%M:%S");
+                        (axes::mark(&self.window, moment::seconds(mark), &words))
+                    }
                     g aria-hidden="true" {
                         @for index in 0..STRIPES { (self.stripe(index, &choose)) }
                     }
@@ -78,32 +79,13 @@ impl Plot<'_> {
         sizes.max().unwrap_or(0)
     }
 
-    fn x(&self, seconds: f64) -> f64 {
-        let share = (seconds - moment::seconds(&self.window.from)) / self.window.length();
-        LEFT + share.clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
-    }
-
-    fn time_axis(&self) -> Markup {
-        let (from, to) = (&self.window.from, &self.window.to);
-        let (ticks, format) = scale::times(moment::seconds(from), moment::seconds(to));
-        html! {
-            g.axis {
-                @for tick in ticks {
-                    @let (x, anchor) = (self.x(tick), anchor(self.x(tick)));
-                    @let x = format!("{x:.1}");
-                    line x1=(x) x2=(x) y1=(TOP) y2=(HEIGHT - BOTTOM) {}
-                    text x=(x) y=(HEIGHT - 8.0) text-anchor=(anchor) {
-                        (moment::formatted(tick, format))
-                    }
-                }
-            }
-        }
-    }
-
     /// One life: live bytes as an area, committed bytes as a thin line, and its end if it had one.
     fn life(&self, index: usize, series: &Series, at: impl Fn(u64) -> f64) -> Markup {
         let place = |point: &SeriesPoint, value: u64| {
-            let x = self.x(point.time.as_ref().map_or(0.0, moment::seconds));
+            let x = axes::x(
+                &self.window,
+                point.time.as_ref().map_or(0.0, moment::seconds),
+            );
             format!("{x:.1},{:.1}", at(value))
         };
         let (Some(first), Some(last)) = (series.points.first(), series.points.last()) else {
@@ -116,7 +98,10 @@ impl Plot<'_> {
         };
         let live = joined(|point| point.committed_live_bytes);
         let area = format!("{} {live} {}", place(first, 0), place(last, 0));
-        let end = self.x(last.time.as_ref().map_or(0.0, moment::seconds));
+        let end = axes::x(
+            &self.window,
+            last.time.as_ref().map_or(0.0, moment::seconds),
+        );
         html! {
             g class=(format!("life c{}", index % COLOURS)) {
                 @if !self.overlap() { polygon.area points=(area) {} }
@@ -133,23 +118,6 @@ impl Plot<'_> {
         }
     }
 
-    fn mark(&self, mark: &Timestamp) -> Markup {
-        let x = self.x(moment::seconds(mark));
-        let (anchor, text) = if x > WIDTH - 160.0 {
-            ("end", x - 5.0)
-        } else {
-            ("start", x + 5.0)
-        };
-        html! {
-            g.mark {
-                line x1=(format!("{x:.1}")) x2=(format!("{x:.1}")) y1=(TOP) y2=(HEIGHT - BOTTOM) {}
-                text x=(format!("{text:.1}")) y=(TOP + 10.0) text-anchor=(anchor) {
-                    (moment::formatted(moment::seconds(mark), "%m-%d %H:%M:%S"))
-                }
-            }
-        }
-    }
-
     fn stripe(&self, index: u32, choose: impl Fn(Timestamp) -> (String, String)) -> Markup {
         let share = (f64::from(index) + 0.5) / f64::from(STRIPES);
         let middle = moment::seconds(&self.window.from) + share * self.window.length();
@@ -161,26 +129,6 @@ impl Plot<'_> {
                 rect.stripe x=(format!("{:.2}", LEFT + f64::from(index) * width)) y=(TOP)
                     width=(format!("{width:.2}")) height=(HEIGHT - TOP - BOTTOM) {
                     title { (told) }
-                }
-            }
-        }
-    }
-}
-
-/// Keeps the last title of the axis inside the drawing.
-fn anchor(x: f64) -> &'static str {
-    if x > WIDTH - 30.0 { "end" } else { "middle" }
-}
-
-fn value_axis(top: u64, step: u64, at: impl Fn(u64) -> f64) -> Markup {
-    let ticks = (0..=5_u64).map(|index| index.saturating_mul(step));
-    html! {
-        g.axis {
-            @for tick in ticks.take_while(|tick| *tick <= top) {
-                @let y = at(tick);
-                line x1=(LEFT) x2=(WIDTH - RIGHT) y1=(format!("{y:.1}")) y2=(format!("{y:.1}")) {}
-                text x=(LEFT - 8.0) y=(format!("{:.1}", y + 4.0)) text-anchor="end" {
-                    (bytes(tick))
                 }
             }
         }

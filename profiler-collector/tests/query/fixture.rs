@@ -125,6 +125,7 @@ impl Agent {
             stacks: Vec::new(),
             numbers: Vec::new(),
             batch: Some(self.encoder.batch(&snapshot, time, whole, extra)),
+            events: Vec::new(),
         };
         for stack in snapshot
             .rows

@@ -9,3 +9,4 @@ mod load;
 mod nodes;
 mod restarts;
 mod series;
+mod verdicts;

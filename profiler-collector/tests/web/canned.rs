@@ -1,9 +1,13 @@
 //! A fleet in a can: three nodes, one of them silent, one with losses; seventy containers, one of
 //! them restarted over and over; names chosen by somebody who means harm.
 
+// The example has this file elsewhere in its tree.
+#[path = "canned/verdicts.rs"]
+mod verdicts;
+
 use pbjson_types::Timestamp;
 use profiler_proto::v1::{
-    Accounting, Behalf, Connection, ConnectionClass, ConnectionEnd, ConnectionJoin,
+    self, Accounting, Behalf, Connection, ConnectionClass, ConnectionEnd, ConnectionJoin,
     ConnectionProtocol, ConnectionRole, ConnectionState, DiffRequest, DiffResponse, Frame,
     FrameKind, GetStatusRequest, GetStatusResponse, GroupBy, GrowthRow, ListConnectionsRequest,
     ListConnectionsResponse, ListNodesRequest, ListNodesResponse, ListRangesRequest,
@@ -411,8 +415,56 @@ fn seconds(moment: Option<&Timestamp>) -> i64 {
     moment.map_or_else(now, |moment| moment.seconds)
 }
 
+type VerdictStream =
+    std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<v1::VerdictChange, Status>> + Send>>;
+
 #[tonic::async_trait]
 impl Query for Canned {
+    async fn list_verdicts(
+        &self,
+        request: Request<v1::ListVerdictsRequest>,
+    ) -> Result<Response<v1::ListVerdictsResponse>, Status> {
+        let request = request.into_inner();
+        refuse(request.selector.as_ref()).await?;
+        verdicts::list(
+            &request,
+            chosen(&request.selector.clone().unwrap_or_default()),
+        )
+    }
+
+    type WatchVerdictsStream = VerdictStream;
+
+    async fn watch_verdicts(
+        &self,
+        _: Request<v1::WatchVerdictsRequest>,
+    ) -> Result<Response<VerdictStream>, Status> {
+        Err(Status::unimplemented("no page watches"))
+    }
+
+    async fn list_oom_kills(
+        &self,
+        request: Request<v1::ListOomKillsRequest>,
+    ) -> Result<Response<v1::ListOomKillsResponse>, Status> {
+        let request = request.into_inner();
+        refuse(request.selector.as_ref()).await?;
+        verdicts::kills(
+            &request,
+            &chosen(&request.selector.clone().unwrap_or_default()),
+        )
+    }
+
+    async fn list_resident(
+        &self,
+        request: Request<v1::ListResidentRequest>,
+    ) -> Result<Response<v1::ListResidentResponse>, Status> {
+        let request = request.into_inner();
+        refuse(request.selector.as_ref()).await?;
+        verdicts::resident(
+            &request,
+            chosen(&request.selector.clone().unwrap_or_default()),
+        )
+    }
+
     async fn get_status(
         &self,
         _: Request<GetStatusRequest>,

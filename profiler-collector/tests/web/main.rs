@@ -54,6 +54,13 @@ fn addresses() -> Vec<(&'static str, String)> {
             "diff-against",
             format!("/diff?pod=shop/cart-4&against.pod=shop/cart-8&to={TO}"),
         ),
+        (
+            "container-without-verdict",
+            format!("/container?container={:064x}&{time}", 69),
+        ),
+        ("oom", format!("/oom?{time}")),
+        ("oom-of-one", format!("/oom?container={CHECKOUT}")),
+        ("oom-none", format!("/oom?pod=shop/cart-4&{time}")),
         ("status", "/status".into()),
         ("not-found", "/container?process=missing".into()),
     ]

@@ -11,8 +11,8 @@ use tower::ServiceExt as _;
 
 use crate::{
     addresses,
-    canned::{FROM, HOSTILE, TO},
-    document::Document,
+    canned::{CHECKOUT, FROM, HOSTILE, TO},
+    document::{Document, Element},
     pages,
 };
 
@@ -145,7 +145,7 @@ async fn names_never_become_markup() {
     }
     assert!(seen > 20, "{seen}");
     let hostile: String = form_urlencoded::byte_serialize(HOSTILE.as_bytes()).collect();
-    for path in ["/", "/container", "/diff", "/flame.svg", "/nowhere"] {
+    for path in ["/", "/container", "/diff", "/oom", "/flame.svg", "/nowhere"] {
         for key in [
             "node",
             "pod",
@@ -457,7 +457,8 @@ async fn two_targets_are_compared_at_one_moment() {
 async fn every_page_says_how_far_it_can_be_trusted() {
     for (name, address) in addresses() {
         let text = get(&address).await.text();
-        if name == "not-found" {
+        // Kills are listed one by one: nothing is added up.
+        if name == "not-found" || name.starts_with("oom") {
             continue;
         }
         for part in [
@@ -470,18 +471,93 @@ async fn every_page_says_how_far_it_can_be_trusted() {
         }
         let lower = text.to_lowercase();
         assert!(
-            !lower.contains("culprit") && !lower.contains("leak"),
+            !lower.contains("culprit") && !lower.contains("leak site"),
             "{name}"
         );
     }
 }
 
 #[tokio::test]
+async fn the_overview_begins_with_the_worst_verdicts() {
+    let time = format!("from={FROM}&to={TO}");
+    let text = get(&format!("/?{time}")).await.text();
+    assert!(text.contains("the worst first; 50 of 69"), "{text}");
+    let first = page(&format!("/?{time}")).await;
+    let of = |title: &str| {
+        let cells = first.all("td").into_iter();
+        let cell = cells
+            .into_iter()
+            .find(|cell| cell.get("data-title") == Some(title));
+        cell.map_or_else(String::new, |cell| cell.text.trim().to_owned())
+    };
+    assert_eq!(of("Verdict"), "leak masked by restarts");
+    assert_eq!(of("Limit"), "512.0 MiB");
+    assert_eq!(of("Time to OOM"), "1h30m");
+    let none = get(&format!("/?{time}&container={:064x}", 69)).await.text();
+    assert!(none.contains("No verdicts yet") && none.contains("before 0.2"));
+}
+
+#[tokio::test]
+async fn a_container_shows_its_verdict_with_all_it_rests_on() {
+    let container = format!("container={CHECKOUT}&node=node-a&from={FROM}&to={TO}");
+    let text = get(&format!("/container?{container}")).await.text();
+    for part in [
+        "leak masked by restarts",
+        "Each of its lives grows until it is ended.",
+        "1h30m (1h00m or more, perhaps never)",
+        "what trend means",
+        "not judged",
+        "tier C: who demanded memory, not who retains it",
+        "a cache that still fills",
+        "3 restarts and 2 OOM kills were seen",
+        "killed for want of memory",
+        "Broken line: the limit.",
+        ">OOM kill</text>",
+        ">restart</text>",
+        "2 OOM kills in this time.",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    let without = format!("/container?container={:064x}&from={FROM}&to={TO}", 69);
+    let text = get(&without).await.text();
+    assert!(text.contains("No verdicts yet") && text.contains("before 0.2 don't send them"));
+}
+
+#[tokio::test]
+async fn kills_are_told_with_the_growth_before_them() {
+    let text = get(&format!("/oom?from={FROM}&to={TO}")).await.text();
+    assert!(text.contains("2 processes were</b> killed"), "{text}");
+    for part in [
+        "a limit was reached",
+        "Growth over the 10m00s before",
+        "5 of 7 rows",
+        "growing",
+        "490.0 MiB of 512.0 MiB",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    let all = page(&format!("/oom?container={CHECKOUT}")).await;
+    let older = all.all("a").into_iter().find(|link| link.text == "Older");
+    let older = older
+        .expect("there are more")
+        .get("href")
+        .unwrap()
+        .to_owned();
+    let next = get(&older).await;
+    assert_eq!(next.status, StatusCode::OK);
+    let none = get(&format!("/oom?pod=shop/cart-4&from={FROM}&to={TO}"))
+        .await
+        .text();
+    assert!(none.contains("No process was killed for want of memory."));
+}
+
+#[tokio::test]
 async fn the_overview_is_paged_and_narrowed() {
     let time = format!("from={FROM}&to={TO}");
     let rows = |page: &Document| {
-        let rows = page.all("tr").into_iter();
-        rows.filter(|row| row.text.contains("per hour")).count()
+        let cells = page.all("td").into_iter();
+        let own = |cell: &&Element| cell.get("data-title") == Some("Live over time");
+        cells.filter(own).count()
     };
     let first = page(&format!("/?{time}")).await;
     assert_eq!(rows(&first), 50);

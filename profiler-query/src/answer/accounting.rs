@@ -89,6 +89,10 @@ fn add_rows(snapshot: &Snapshot, selection: &Selection, accounting: &mut v1::Acc
         if !selection.has(key.process) {
             continue;
         }
+        if let Some(resident) = row.resident {
+            let sum = accounting.stack_resident_bytes.get_or_insert(0);
+            *sum = sum.saturating_add(resident);
+        }
         let sum = match key.owner.stack() {
             Some(_) => &mut accounting.stack_committed_bytes,
             None => &mut accounting.unattributed_bytes,

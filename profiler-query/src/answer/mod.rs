@@ -3,6 +3,7 @@
 //! - [`Question`] is what Top and Diff ask; [`Targets`], [`Series`] and [`connections::Listing`] are
 //!   the others. Each is made from a request, says which moments it needs, and answers from their
 //!   snapshots. [`nodes`] lists nodes.
+//! - [`verdicts`] chooses from verdicts, OOM kills and resident figures that were made before.
 //! - [`Filter`] is a checked selector; it chooses processes of a snapshot: a [`Selection`].
 //! - [`Page`] is a checked page token.
 //! - [`Clocks`] turns times of snapshots into those of answers.
@@ -12,6 +13,7 @@
 //! What is asked for wrongly comes back as the [`tonic::Status`] that the asker gets.
 
 mod accounting;
+mod bounds;
 mod clock;
 pub mod connections;
 mod functions;
@@ -23,6 +25,7 @@ mod selector;
 mod series;
 mod targets;
 mod top;
+pub mod verdicts;
 
 pub use accounting::{EVENTS_LOST, Whole, account};
 pub use clock::{Clocks, display, seconds_between};
@@ -32,5 +35,5 @@ pub use page::Page;
 pub use question::{Answer, Asked, Question};
 pub use selector::{Filter, NotChosen, Selection};
 pub use series::{Gathered, Series};
-pub use targets::{Targets, target};
+pub use targets::{Targets, target, target_info};
 pub use top::{Rows, Shape, owner_kind, put_user, wire_stack_id};

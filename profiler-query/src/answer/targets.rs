@@ -1,13 +1,17 @@
 //! Processes, as targets that can be asked about.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use profiler_proto::v1;
 use tonic::Status;
 
 use super::{Asked, Clocks, Filter, Page, Selection};
 use crate::ids::BootTime;
-use crate::model::{Snapshot, TargetInfo, TargetState, Totals};
+use crate::model::{ContainerFacts, NodeFacts, Snapshot, TargetInfo, TargetState, Totals};
 
 /// A question for targets that was checked.
 #[derive(Debug)]
@@ -101,6 +105,56 @@ pub fn target(info: &TargetInfo, totals: &Totals, clocks: Clocks) -> v1::Target 
         workload: container.workload.clone(),
         image: container.image.clone(),
         labels: labels(info),
+    }
+}
+
+/// A target of an answer, as what a [`Filter`] looks at. Where it stands for a container or unit, its
+/// cgroup is what it is known by.
+pub fn target_info(target: &v1::Target, clocks: Clocks) -> TargetInfo {
+    let labels = target.labels.iter();
+    let container = ContainerFacts {
+        id: target.container_id.clone(),
+        name: container_name(target),
+        kind: target.container_kind.clone(),
+        root: target.cgroup.clone(),
+        cgroup: target.cgroup.clone(),
+        unit: target.unit.clone(),
+        pod_uid: target.pod_uid.clone(),
+        namespace: target.namespace.clone(),
+        pod: target.pod.clone(),
+        workload: target.workload.clone(),
+        image: target.image.clone(),
+        labels: labels
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+    };
+    let started = target.started.as_ref();
+    TargetInfo {
+        pid: target.pid,
+        namespace_pid: target.namespace_pid,
+        name: target.process_name.clone(),
+        executable: target.executable.as_str().into(),
+        container: Arc::new(container),
+        node: Arc::new(NodeFacts {
+            name: target.node.clone(),
+            labels: BTreeMap::new(),
+        }),
+        started: started.map_or(BootTime(0), |time| clocks.to_boot(time)),
+        state: TargetState::Observed,
+        exited: None,
+    }
+}
+
+/// What people call the container, or what stands in its place.
+fn container_name(target: &v1::Target) -> String {
+    if target.container_kind == "host" {
+        return "host".to_owned();
+    }
+    let names = [&target.container_id, &target.unit];
+    match names.into_iter().find(|name| !name.is_empty()) {
+        Some(name) => name.clone(),
+        None if target.pod_uid.is_empty() => target.cgroup.clone(),
+        None => format!("pod{}", target.pod_uid),
     }
 }
 

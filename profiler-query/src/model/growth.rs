@@ -206,8 +206,10 @@ fn figures(row: &Row) -> Figures {
         allocated: row.allocated,
         freed: row.freed,
         live: row.live(),
-        live_delta: i64::try_from(row.live()).unwrap_or(i64::MAX),
+        live_delta: signed(row.live()),
         events: row.events,
+        resident: row.resident,
+        resident_delta: row.resident.map_or(0, signed),
         oldest: moment(row.oldest),
         newest: moment(row.newest),
     }
@@ -218,11 +220,17 @@ fn total_figures(totals: &Totals) -> Figures {
         allocated: totals.allocated,
         freed: totals.freed,
         live: totals.live(),
-        live_delta: i64::try_from(totals.live()).unwrap_or(i64::MAX),
+        live_delta: signed(totals.live()),
         events: 0,
+        resident: None,
+        resident_delta: 0,
         oldest: moment(totals.oldest),
         newest: moment(totals.newest),
     }
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 fn moment(time: BootTime) -> Option<u64> {

@@ -25,6 +25,9 @@ pub struct Row {
     pub freed: u64,
     /// Captured events.
     pub events: u64,
+    /// Bytes of private anonymous memory that it touched first and that are resident still; none
+    /// where first touches are not sampled, or not by such rows.
+    pub resident: Option<u64>,
     /// When the oldest memory that is still live was committed; 0 when none is.
     pub oldest: BootTime,
     /// When the newest was.

@@ -70,6 +70,11 @@ pub fn check(batch: &v1::Batch, limits: &Limits) -> Result<Checked, DecodeError>
     let growth = growth.ok_or(DecodeError::Field("a batch needs a part of growth"))?;
     the_part::<v1::ConnectionsPart>(batch, v1::PartKind::Connections, limits)?;
     the_part::<v1::StatusPart>(batch, v1::PartKind::Status, limits)?;
+    the_part::<v1::ResidentPart>(batch, v1::PartKind::Resident, limits)?;
+    the_part::<v1::VerdictsPart>(batch, v1::PartKind::Verdicts, limits)?;
+    if let Some(events) = the_part(batch, v1::PartKind::Events, limits)? {
+        check_events(&events)?;
+    }
 
     let rows = check_growth(&growth, batch.whole, limits)?;
     let processes = check_targets(&targets, batch.whole, limits)?;
@@ -82,6 +87,16 @@ pub fn check(batch: &v1::Batch, limits: &Limits) -> Result<Checked, DecodeError>
         rows: rows.len(),
         processes: targets.totals.map_or(0, |totals| totals.process.len()),
     })
+}
+
+fn check_events(part: &v1::EventsPart) -> Result<(), DecodeError> {
+    if part.events.iter().any(|event| event.number == 0) {
+        return Err(DecodeError::Field("an event needs a number"));
+    }
+    stored(
+        "number of an event",
+        part.events.iter().map(|event| event.number),
+    )
 }
 
 fn moment(batch: &v1::Batch) -> Result<(), DecodeError> {

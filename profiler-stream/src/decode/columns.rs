@@ -28,6 +28,9 @@ pub(super) fn rows(part: &v1::GrowthPart) -> Result<Vec<(RowKey, Row)>, DecodeEr
         &part.newest,
     ];
     equal("growth", count, part.owner.len(), &figures)?;
+    if !part.resident.is_empty() && part.resident.len() != count {
+        return Err(DecodeError::Columns("growth"));
+    }
     let mut rows = Vec::with_capacity(count);
     for at in 0..count {
         let codes = (part.owner[at], part.subject[at], part.stack[at]);
@@ -37,6 +40,7 @@ pub(super) fn rows(part: &v1::GrowthPart) -> Result<Vec<(RowKey, Row)>, DecodeEr
             inherited: part.inherited[at],
             freed: part.freed[at],
             events: part.events[at],
+            resident: part.resident.get(at).and_then(|more| more.checked_sub(1)),
             oldest: moment(part.oldest[at]),
             newest: moment(part.newest[at]),
         };

@@ -1,6 +1,8 @@
 //! How much of everything a part may hold, by the numbers of its fields. All of it is more than an
 //! agent has.
 
+mod verdict;
+
 use profiler_proto::v1::PartKind;
 
 use super::{PROCESSES_MAX, ROWS_MAX, wire::Field};
@@ -27,6 +29,9 @@ pub(super) fn fields(kind: PartKind) -> Vec<Field> {
         PartKind::Growth => growth(),
         PartKind::Connections => connections(),
         PartKind::Status => vec![Field::messages(1, "status", 1, status())],
+        PartKind::Resident => verdict::resident_part(),
+        PartKind::Verdicts => verdict::verdicts_part(),
+        PartKind::Events => verdict::events_part(),
         PartKind::Unspecified => Vec::new(),
     }
 }
@@ -42,11 +47,7 @@ fn targets() -> Vec<Field> {
 
 fn facts() -> Vec<Field> {
     let texts = (1..=11).map(|tag| Field::texts(tag, "text of a container", 1, TEXT_BYTES));
-    let label = vec![
-        Field::texts(1, "key of a label", 1, TEXT_BYTES),
-        Field::texts(2, "value of a label", 1, TEXT_BYTES),
-    ];
-    let labels = Field::messages(12, "labels", LABELS_MAX, label).in_all(LABELS_IN_ALL);
+    let labels = Field::messages(12, "labels", LABELS_MAX, label()).in_all(LABELS_IN_ALL);
     vec![
         Field::texts(4, "name of a process", 1, TEXT_BYTES),
         Field::texts(5, "executable", 1, TEXT_BYTES),
@@ -59,10 +60,18 @@ fn facts() -> Vec<Field> {
     ]
 }
 
+fn label() -> Vec<Field> {
+    vec![
+        Field::texts(1, "key of a label", 1, TEXT_BYTES),
+        Field::texts(2, "value of a label", 1, TEXT_BYTES),
+    ]
+}
+
 fn growth() -> Vec<Field> {
     let rows = (1..=10).map(|tag| Field::numbers(tag, "rows", ROWS_MAX));
     let gone = (11..=14).map(|tag| Field::numbers(tag, "gone rows", ROWS_MAX));
-    rows.chain(gone).collect()
+    let resident = Field::numbers(15, "rows", ROWS_MAX);
+    rows.chain(gone).chain([resident]).collect()
 }
 
 fn connections() -> Vec<Field> {

@@ -26,6 +26,8 @@ pub struct RunState {
     processes: Vec<ProcessEntry>,
     connections: Option<v1::ConnectionsPart>,
     status: Option<v1::StatusPart>,
+    resident: Option<v1::ResidentPart>,
+    verdicts: Option<v1::VerdictsPart>,
 }
 
 /// The parts of one batch that this version knows.
@@ -35,6 +37,8 @@ struct Parts {
     growth: Option<v1::GrowthPart>,
     connections: Option<v1::ConnectionsPart>,
     status: Option<v1::StatusPart>,
+    resident: Option<v1::ResidentPart>,
+    verdicts: Option<v1::VerdictsPart>,
 }
 
 impl RunState {
@@ -81,6 +85,8 @@ impl RunState {
         within("rows", self.rows.len(), ROWS_MAX)?;
         self.connections = parts.connections.or(self.connections);
         self.status = parts.status.or(self.status);
+        self.resident = parts.resident.or(self.resident);
+        self.verdicts = parts.verdicts.or(self.verdicts);
         Ok(self)
     }
 
@@ -158,6 +164,16 @@ impl RunState {
     pub fn status(&self) -> Option<&v1::StatusPart> {
         self.status.as_ref()
     }
+
+    /// The kernel's own figures, likewise.
+    pub fn resident(&self) -> Option<&v1::ResidentPart> {
+        self.resident.as_ref()
+    }
+
+    /// Verdicts, likewise.
+    pub fn verdicts(&self) -> Option<&v1::VerdictsPart> {
+        self.verdicts.as_ref()
+    }
 }
 
 impl Parts {
@@ -170,7 +186,10 @@ impl Parts {
                 v1::PartKind::Growth => read.growth = Some(part(one)?),
                 v1::PartKind::Connections => read.connections = Some(part(one)?),
                 v1::PartKind::Status => read.status = Some(part(one)?),
-                v1::PartKind::Unspecified => {}
+                v1::PartKind::Resident => read.resident = Some(part(one)?),
+                v1::PartKind::Verdicts => read.verdicts = Some(part(one)?),
+                // Events are no state: they are kept on their own.
+                v1::PartKind::Events | v1::PartKind::Unspecified => {}
             }
         }
         Ok(read)

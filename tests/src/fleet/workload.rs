@@ -84,6 +84,7 @@ impl Workload {
             inherited: 0,
             freed: allocated / 3,
             events: changes + 1,
+            resident: None,
             oldest: BootTime(1_000_000_000),
             newest: BootTime(1_000_000_000 * (changes + 1)),
         }

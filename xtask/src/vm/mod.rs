@@ -50,12 +50,14 @@ pub(crate) struct Args {
 }
 
 /// The tests that depend on the kernel most: an emulated machine takes too long for all.
-const KERNEL_TESTS: [&str; 5] = [
+const KERNEL_TESTS: [&str; 7] = [
     "ledger",
     "stacks",
+    "touch",
     "connections::ends_are_told_apart",
     "connections::growth_is_joined",
     "connections::unix_streams",
+    "oom::",
 ];
 
 /// A row of the agent's table of plans.

@@ -95,6 +95,48 @@ pub(super) const PLAN: &[Capability] = &[
             ),
         ],
     },
+    // Without it the counts of kills in the cgroups are left, which name no victim.
+    Capability {
+        name: OOM_KILLS,
+        required: false,
+        needs: None,
+        ways: &[
+            (Way::BtfTracepoint, &[hook("victim_btf", "mark_victim")]),
+            (
+                Way::Tracepoint,
+                &[hook("victim_tracepoint", "oom:mark_victim")],
+            ),
+        ],
+    },
+    Capability {
+        name: FIRST_TOUCH,
+        required: false,
+        needs: None,
+        ways: &[
+            (
+                Way::Fentry,
+                &[hook("fentry_new_folio", "folio_add_new_anon_rmap")],
+            ),
+            (
+                Way::Fentry,
+                &[hook("fentry_new_page", "page_add_new_anon_rmap")],
+            ),
+            (
+                Way::BtfTracepoint,
+                &[
+                    hook("fault_user_btf", "page_fault_user"),
+                    optional("fault_kernel_btf", "page_fault_kernel"),
+                ],
+            ),
+            (
+                Way::Tracepoint,
+                &[
+                    hook("fault_user_tracepoint", "exceptions:page_fault_user"),
+                    optional("fault_kernel_tracepoint", "exceptions:page_fault_kernel"),
+                ],
+            ),
+        ],
+    },
     Capability {
         name: SOCKET_STATES,
         required: false,
@@ -192,8 +234,12 @@ pub(super) const PLAN: &[Capability] = &[
     },
 ];
 
+/// Name of the capability that tells whom the kernel kills for want of memory.
+pub(in super::super) const OOM_KILLS: &str = "OOM kills";
+/// Name of the capability by which resident bytes are known by stack.
+pub(in super::super) const FIRST_TOUCH: &str = "first touch of pages";
 /// Name of the capability on which a socket's life rests.
-pub(super) const SOCKET_STATES: &str = "socket states";
+pub(in super::super) const SOCKET_STATES: &str = "socket states";
 /// Name of the capability on which all rests that is known of threads and what they serve.
 pub(super) const SOCKET_BYTES: &str = "bytes received and sent by a thread";
 /// Name of the capability that finds sockets by their descriptors.

@@ -419,3 +419,50 @@ proptest! {
         }
     }
 }
+
+fn load_of(table: &mut ConnectionTable, process: ProcessHandle) -> (u64, u64, u64) {
+    let load = table.load(|_| true).remove(&process).unwrap_or_default();
+    (
+        load.received_bytes,
+        load.received_calls,
+        load.open_connections,
+    )
+}
+
+#[test]
+fn what_a_process_received_does_not_fall_when_connections_close_and_are_folded() {
+    let mut table = table();
+    table.update(Cookie(1), tcp(4), Some(ONE), at(1));
+    table.update(Cookie(2), tcp(2), Some(ONE), at(1));
+    assert_eq!(load_of(&mut table, ONE), (60, 6, 2));
+    // The same again adds nothing.
+    table.update(Cookie(1), tcp(4), Some(ONE), at(2));
+    assert_eq!(load_of(&mut table, ONE), (60, 6, 2));
+    close(&mut table, 1, 3);
+    assert_eq!(load_of(&mut table, ONE), (70, 7, 1));
+    table.tick(at(60));
+    assert!(one(&table, 1).is_none());
+    assert_eq!(load_of(&mut table, ONE), (70, 7, 1));
+}
+
+#[test]
+fn what_was_received_before_its_process_was_known_is_added_then() {
+    let mut table = table();
+    table.update(Cookie(1), tcp(4), None, at(1));
+    assert_eq!(table.load(|_| true).len(), 0);
+    table.update(Cookie(1), tcp(5), Some(ONE), at(2));
+    assert_eq!(load_of(&mut table, ONE), (50, 5, 1));
+    // From then on another process uses it.
+    let facts = SocketFacts { pid: 9, ..tcp(7) };
+    table.update(Cookie(1), facts, Some(TWO), at(3));
+    assert_eq!(load_of(&mut table, ONE), (50, 5, 0));
+    assert_eq!(load_of(&mut table, TWO), (20, 2, 1));
+}
+
+#[test]
+fn processes_that_do_not_live_any_more_have_no_load() {
+    let mut table = table();
+    table.update(Cookie(1), tcp(4), Some(ONE), at(1));
+    assert_eq!(table.load(|process| process != ONE).len(), 0);
+    assert_eq!(load_of(&mut table, ONE), (0, 0, 1));
+}

@@ -123,9 +123,48 @@ fn a_capture_cannot_point_outside_itself() {
     assert_eq!((capture.slice.len(), capture.chain.len()), (4096, 16));
 }
 
+/// A record of a victim as the kernel writes it.
+fn victim(pid: u32, constraint: u32, anon_bytes: u64) -> Vec<u8> {
+    let mut bytes = record(abi::OP_VICTIM, [0; 4], 0, 0);
+    bytes[..2].copy_from_slice(&abi::KIND_VICTIM.to_le_bytes());
+    bytes.truncate(32);
+    bytes.extend(pid.to_le_bytes());
+    bytes.extend(constraint.to_le_bytes());
+    bytes.extend(anon_bytes.to_le_bytes());
+    bytes.extend(*b"grow\0\0\0\0\0\0\0\0\0\0\0\0");
+    assert_eq!(bytes.len(), size_of::<abi::VictimRecord>());
+    bytes
+}
+
+#[test]
+fn a_victim_is_told_with_what_is_known_of_it() {
+    let Ok(Event::Victim(known)) = decode(&victim(9, abi::CONSTRAINT_LIMIT, 4096)) else {
+        panic!("refused");
+    };
+    assert_eq!((known.pid, known.anon_bytes), (9, Some(4096)));
+    assert_eq!(known.constraint, Some(Constraint::Cgroup));
+    assert_eq!(known.name.to_text(), "grow");
+    let unknown = decode(&victim(9, abi::CONSTRAINT_UNKNOWN, abi::ANON_UNKNOWN));
+    let Ok(Event::Victim(unknown)) = unknown else {
+        panic!("refused");
+    };
+    assert_eq!((unknown.constraint, unknown.anon_bytes), (None, None));
+}
+
+#[test]
+fn a_victim_that_makes_no_sense_is_refused() {
+    assert_eq!(decode(&victim(9, 3, 0)), Err(DecodeError::Value(3)));
+    let bytes = victim(9, 0, USER_END);
+    assert_eq!(decode(&bytes), Err(DecodeError::Value(USER_END)));
+    let mut bytes = victim(9, 0, 0);
+    bytes[2] = 1;
+    assert!(matches!(decode(&bytes), Err(DecodeError::Unknown { .. })));
+    assert!(decode(&victim(9, 0, 0)[..63]).is_err());
+}
+
 proptest! {
     #[test]
-    fn any_bytes_decode_or_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..260), kind in 0_u8..5, op in 0_u8..40) {
+    fn any_bytes_decode_or_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..260), kind in 0_u8..6, op in 0_u8..50) {
         let mut bytes = bytes;
         if bytes.len() > 4 {
             bytes[..4].copy_from_slice(&[kind, 0, op, 0]);
@@ -136,6 +175,9 @@ proptest! {
             let ends = facts.map(|facts| (facts.local.to_string(), facts.peer.to_string()));
             prop_assert!(ends.is_none_or(|(local, _)| local.len() <= 3 * 64 + 5));
         }
+        if let Ok(Event::Victim(victim)) = decode(&bytes) {
+            prop_assert!(victim.anon_bytes.is_none_or(|bytes| bytes < USER_END));
+        }
         if let Ok(Event::Vm(event)) = decode(&bytes)
             && let Operation::Map { start, length, .. } = event.operation
         {
@@ -143,4 +185,30 @@ proptest! {
             prop_assert!(start + length <= USER_END + PAGE);
         }
     }
+}
+
+fn touch(address: u64, pages: u32) -> Result<Event, DecodeError> {
+    let mut bytes = record(abi::OP_TOUCH, [0; 4], 0, 0);
+    bytes[..2].copy_from_slice(&abi::KIND_TOUCH.to_le_bytes());
+    bytes.truncate(size_of::<abi::Header>());
+    bytes.extend(address.to_le_bytes());
+    bytes.extend(pages.to_le_bytes());
+    bytes.extend(77_u32.to_le_bytes());
+    decode(&bytes)
+}
+
+#[test]
+fn a_touch_is_of_whole_pages_of_the_user() {
+    let Ok(Event::Touch(one)) = touch(0x7000_0123, 0) else {
+        panic!("{:?}", touch(0x7000_0123, 0));
+    };
+    assert_eq!((one.address, one.bytes), (0x7000_0000, None));
+    assert_eq!((one.inclusion, one.capture), (77, Captured::No));
+    let Ok(Event::Touch(huge)) = touch(0x7000_0000, 512) else {
+        panic!("{:?}", touch(0x7000_0000, 512));
+    };
+    assert_eq!(huge.bytes, Some(2 << 20));
+    assert!(touch(USER_END, 1).is_err());
+    assert!(touch(u64::MAX, 1).is_err());
+    assert!(touch(0, u32::MAX).is_err());
 }

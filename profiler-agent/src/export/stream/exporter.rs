@@ -4,7 +4,7 @@ use std::sync::{Arc, mpsc::SyncSender};
 
 use super::report::Report;
 use crate::{
-    export::{Exporter, LossFacts},
+    export::{Exporter, LossFacts, Moment},
     profile::Snapshot,
 };
 
@@ -21,8 +21,8 @@ impl StreamExporter {
 }
 
 impl Exporter for StreamExporter {
-    fn export(&mut self, snapshot: &Arc<Snapshot>) {
-        match self.snapshots.try_send(Arc::clone(snapshot)) {
+    fn export(&mut self, moment: &Moment) {
+        match self.snapshots.try_send(Arc::clone(&moment.snapshot)) {
             Ok(()) => self.report.count_given(),
             Err(_) => self.report.count_not_exported(),
         }

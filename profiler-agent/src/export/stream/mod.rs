@@ -2,6 +2,7 @@
 //! it. The two know each other only through the spool, so that no collector can hold up writing.
 
 mod connect;
+mod events;
 mod exporter;
 mod now;
 mod opening;

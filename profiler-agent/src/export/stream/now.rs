@@ -1,4 +1,4 @@
-//! What whole batches tell besides growth: connections, and the agent itself.
+//! What whole batches tell besides growth: connections, verdicts, and the agent itself.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,8 +8,11 @@ use tokio::runtime::Handle;
 use tonic::Status;
 
 use crate::{
-    export::{accounting::Basis, connections, live::Live, node::Node, status, time::Clock},
+    export::{
+        accounting::Basis, connections, live::Live, node::Node, status, time::Clock, verdicts,
+    },
     profile::{Growth, History, Snapshot},
+    verdict::Shared,
 };
 
 /// Asks the pipeline's thread, as the query service does.
@@ -19,6 +22,7 @@ pub(super) struct Now {
     pub(super) node: Node,
     pub(super) clock: Clock,
     pub(super) runtime: Handle,
+    pub(super) verdicts: Arc<Shared>,
 }
 
 impl Now {
@@ -29,6 +33,14 @@ impl Now {
                 .map(|message| part(v1::PartKind::Connections, &message)),
             self.status()
                 .map(|message| part(v1::PartKind::Status, &message)),
+            Ok(part(
+                v1::PartKind::Resident,
+                &verdicts::resident_part(&self.verdicts),
+            )),
+            Ok(part(
+                v1::PartKind::Verdicts,
+                &verdicts::verdicts_part(&self.verdicts),
+            )),
         ];
         let parts = parts.into_iter().filter_map(|part| {
             part.inspect_err(|error| tracing::debug!("a batch goes without a part: {error}"))

@@ -114,6 +114,7 @@ impl Opening {
             node,
             clock: self.sources.clock,
             runtime: self.runtime.clone(),
+            verdicts: Arc::clone(&self.sources.verdicts),
         }
     }
 

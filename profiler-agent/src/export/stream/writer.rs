@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use profiler_proto::v1;
 use profiler_query::answer::{NameStacks, NamedStack};
 use profiler_stream::{
     define::Dictionary,
-    encode::{Encoder, stack_number},
+    encode::{Encoder, part, stack_number},
     spool,
 };
 
-use super::{now::Now, report::Report};
+use super::{events::Events, now::Now, report::Report};
 use crate::{
     ids::{BootTime, StackId},
     profile::Snapshot,
@@ -28,6 +29,7 @@ pub(super) struct Writer {
     now: Now,
     report: Arc<Report>,
     encoder: Encoder,
+    events: Events,
     /// Of the file that is being written.
     dictionary: Dictionary,
     interval: Duration,
@@ -49,6 +51,7 @@ impl Writer {
             now,
             report,
             encoder: Encoder::new(),
+            events: Events::default(),
             dictionary: Dictionary::new(),
             interval,
             last_whole: None,
@@ -66,10 +69,13 @@ impl Writer {
             self.define(snapshot);
         }
         let whole = is_whole(self.last_whole, snapshot.time, self.interval);
-        let parts = match whole {
+        let mut parts = match whole {
             true => self.now.parts(snapshot),
             false => Vec::new(),
         };
+        let new = self.now.verdicts.events_after(self.events.last());
+        let events = self.events.next(new, whole);
+        parts.extend(events.map(|events| part(v1::PartKind::Events, &events)));
         let wall = self.now.clock.read().to_wall(snapshot.time);
         let batch = self.encoder.batch(snapshot, wall, whole, parts);
         // One that is dropped is counted by the spool, and the next one begins a file.

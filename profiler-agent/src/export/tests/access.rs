@@ -170,6 +170,7 @@ async fn files_that_cannot_be_used_are_named_before_anything_is_bound() {
         tcp: None,
         unix: Some(directory.socket()),
         access,
+        http: None,
     };
     let error = Listeners::bind(&listen).await.expect_err("no file");
     assert!(

@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use profiler_analysis::verdict::Rules;
 use profiler_proto::v1::{self, query_client::QueryClient};
 use profiler_query::answer::{NameStacks, NamedStack};
 use tokio::{
@@ -24,10 +25,12 @@ use crate::{
         Access, Ask, Clock, Fresh, Listen, Listeners, LossFacts, QueryService, RangesAnswer,
         Sources, StatusFacts, node_facts,
     },
+    health::HealthRules,
     ids::{BootTime, ProcessHandle, StackId},
     ledger::{AddressSpace, Cause, Owner},
     pipeline::books::{Books, Moment},
     profile::{ContainerFacts, History, HistoryLimits, ProcessFold, TargetInfo, testing::info},
+    verdict::Shared,
 };
 
 pub(super) const PAGE: u64 = 4096;
@@ -263,7 +266,12 @@ impl Served {
     /// For those whom `access` lets in; it may refuse `client`.
     pub(super) async fn guarded(pipeline: Pipeline, unix: Option<PathBuf>, access: Access) -> Self {
         let tcp = Some("127.0.0.1:0".parse().expect("an address"));
-        let listen = Listen { tcp, unix, access };
+        let listen = Listen {
+            tcp,
+            unix,
+            access,
+            http: None,
+        };
         let listeners = Listeners::bind(&listen).await.expect("listeners");
         let address = listeners.tcp_address().expect("a TCP address");
         let address = format!("http://{address}");
@@ -277,6 +285,7 @@ impl Served {
                 offset: i128::from(BOOT) * i128::from(SECOND),
             },
             node: Arc::new(node_facts(None, &BTreeMap::new())),
+            verdicts: board(Clock::System),
         });
         let asked = Arc::new(AtomicU32::new(0));
         tokio::spawn(answer(pipeline, questions, Arc::clone(&asked)));
@@ -323,6 +332,11 @@ pub(super) async fn answer(
             }
         }
     }
+}
+
+/// A board without any series.
+pub(super) fn board(clock: Clock) -> Arc<Shared> {
+    Arc::new(Shared::new(clock, Rules::default(), HealthRules::default()))
 }
 
 /// `seconds` after boot.

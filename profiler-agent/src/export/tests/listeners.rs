@@ -42,6 +42,7 @@ async fn bind(path: &Path) -> Result<Listeners, BindError> {
         tcp: None,
         unix: Some(path.to_owned()),
         access: Access::default(),
+        http: None,
     })
     .await
 }
@@ -110,20 +111,20 @@ async fn a_port_in_use_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("its address");
     let directory = Directory::new("port");
-    let listen = Listen {
-        tcp: Some(address),
-        unix: Some(directory.socket()),
-        access: Access::default(),
-    };
-    let error = Listeners::bind(&listen)
-        .await
-        .expect_err("the port is taken");
-    assert!(
-        error
-            .to_string()
-            .starts_with(&format!("port {} is in use", address.port()))
-    );
-    assert!(!directory.socket().exists());
+    for (tcp, http) in [(Some(address), None), (None, Some(address))] {
+        let listen = Listen {
+            tcp,
+            unix: Some(directory.socket()),
+            access: Access::default(),
+            http,
+        };
+        let error = Listeners::bind(&listen)
+            .await
+            .expect_err("the port is taken");
+        let expected = format!("port {} is in use", address.port());
+        assert!(error.to_string().starts_with(&expected), "{error}");
+        assert!(!directory.socket().exists());
+    }
 }
 
 #[tokio::test]

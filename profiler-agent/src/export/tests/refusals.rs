@@ -4,7 +4,7 @@ use profiler_proto::v1::{self, query_server::Query as _};
 use tokio::{sync::mpsc, task::JoinSet};
 use tonic::{Code, Request, Status};
 
-use super::fake::{FakeNames, Pipeline, Served, wall};
+use super::fake::{FakeNames, Pipeline, Served, board, wall};
 use crate::export::{Ask, Clock, QueryService, Sources};
 
 async fn top(served: &mut Served, request: v1::TopRequest) -> Status {
@@ -172,6 +172,7 @@ fn deaf() -> (QueryService, mpsc::Receiver<Ask>) {
         names: Arc::new(FakeNames),
         clock: Clock::System,
         node: Arc::default(),
+        verdicts: board(Clock::System),
     });
     (service, questions)
 }

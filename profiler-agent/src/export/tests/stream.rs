@@ -27,11 +27,11 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 use super::{
     connections::recorded,
-    fake::{BOOT, FakeNames, NODE, NOW, Pipeline, SECOND, answer, stack},
+    fake::{BOOT, FakeNames, NODE, NOW, Pipeline, SECOND, answer, board, stack},
 };
 use crate::{
     config::{Collectors, Endpoint},
-    export::{Clock, Exporter, LossFacts, Sources, stream},
+    export::{Clock, Exporter, LossFacts, Moment, Sources, stream},
     ids::{BootTime, StackId},
     profile::{NodeFacts, Snapshot},
 };
@@ -39,6 +39,13 @@ use crate::{
 /// Stores what comes from those who show the token, and says so.
 #[derive(Clone, Default)]
 struct Collector(Arc<Mutex<Vec<agent_message::Kind>>>);
+
+fn moment(snapshot: &Arc<Snapshot>) -> Moment {
+    Moment {
+        snapshot: Arc::clone(snapshot),
+        ..Moment::default()
+    }
+}
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -146,6 +153,7 @@ fn sources(pipeline: Pipeline, names: Arc<dyn NameStacks>) -> Sources {
             name: "n1".to_owned(),
             labels: [("zone".to_owned(), "eu-1".to_owned())].into(),
         }),
+        verdicts: board(Clock::System),
     }
 }
 
@@ -190,7 +198,7 @@ async fn a_collector_gets_every_snapshot_with_what_it_needs_to_read_it() {
     let (mut exporter, streaming) =
         stream::start(&to(&url, folder.path()), &sources, INTERVAL).expect("a stream");
     for (sent, snapshot) in snapshots.iter().enumerate() {
-        exporter.export(snapshot);
+        exporter.export(&moment(snapshot));
         until("a batch", || collector.batches().len() > sent).await;
     }
     until("a note", || {
@@ -294,10 +302,10 @@ async fn what_comes_while_writing_takes_too_long_is_dropped_and_counted() {
     let sources = sources(pipeline, Arc::clone(&names) as Arc<dyn NameStacks>);
     let (mut exporter, streaming) =
         stream::start(&to(&url, folder.path()), &sources, INTERVAL).expect("a stream");
-    exporter.export(&snapshots[0]);
+    exporter.export(&moment(&snapshots[0]));
     until("naming", || names.1.load(Ordering::Relaxed) == 1).await;
     for snapshot in &snapshots[1..] {
-        exporter.export(snapshot);
+        exporter.export(&moment(snapshot));
     }
     assert_eq!(count(&exporter.losses(), "snapshots_not_exported"), 3);
     drop(release);
@@ -340,7 +348,7 @@ async fn without_a_collector_batches_wait_for_the_next_run() {
     let sources = sources(pipeline, Arc::new(FakeNames));
     let nobody = to("http://127.0.0.1:1", folder.path());
     let (mut exporter, streaming) = stream::start(&nobody, &sources, INTERVAL).expect("a stream");
-    exporter.export(&snapshots[0]);
+    exporter.export(&moment(&snapshots[0]));
     until("a note", || {
         let note = exporter.notes().remove(0);
         note.contains("1 batches wait") && note.contains("no collector takes snapshots")
@@ -351,7 +359,7 @@ async fn without_a_collector_batches_wait_for_the_next_run() {
         .expect("a refusal");
     let again = format!("{again:#}");
     assert!(again.contains("is used by another agent"), "{again}");
-    exporter.export(&snapshots[1]);
+    exporter.export(&moment(&snapshots[1]));
     drop(exporter);
     streaming.finish().await;
 
@@ -359,7 +367,7 @@ async fn without_a_collector_batches_wait_for_the_next_run() {
     let url = collector.serve().await;
     let (mut exporter, streaming) =
         stream::start(&to(&url, folder.path()), &sources, INTERVAL).expect("a stream");
-    exporter.export(&snapshots[2]);
+    exporter.export(&moment(&snapshots[2]));
     drop(exporter);
     streaming.finish().await;
     let batches = collector.batches();
@@ -381,7 +389,7 @@ async fn a_spool_that_cannot_be_opened_is_told_and_tried_again() {
     fs::write(&to.spool, "in the way").expect("a file");
     let interval = Duration::from_millis(5);
     let (mut exporter, streaming) = stream::start(&to, &sources, interval).expect("an agent");
-    exporter.export(&snapshots[0]);
+    exporter.export(&moment(&snapshots[0]));
     until("a loss", || {
         count(&exporter.losses(), "snapshots_not_exported") == 1
     })
@@ -393,7 +401,7 @@ async fn a_spool_that_cannot_be_opened_is_told_and_tried_again() {
     );
     fs::remove_file(&to.spool).expect("gone");
     tokio::time::sleep(interval * 6).await;
-    exporter.export(&snapshots[1]);
+    exporter.export(&moment(&snapshots[1]));
     until("a batch", || collector.batches().len() == 1).await;
     drop(exporter);
     streaming.finish().await;

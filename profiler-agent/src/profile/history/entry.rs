@@ -6,7 +6,8 @@ use crate::{
     profile::{Row, Totals},
 };
 
-pub(super) fn entry_of(row: &Row) -> Entry<6> {
+/// Resident bytes are one more than there are: 0 is that they are not known.
+pub(super) fn entry_of(row: &Row) -> Entry<7> {
     [
         row.allocated,
         row.inherited,
@@ -14,15 +15,26 @@ pub(super) fn entry_of(row: &Row) -> Entry<6> {
         row.events,
         row.oldest.0,
         row.newest.0,
+        row.resident.map_or(0, |bytes| bytes.saturating_add(1)),
     ]
 }
 
-pub(super) fn row_of([allocated, inherited, freed, events, oldest, newest]: Entry<6>) -> Row {
+pub(super) fn row_of(entry: Entry<7>) -> Row {
+    let [
+        allocated,
+        inherited,
+        freed,
+        events,
+        oldest,
+        newest,
+        resident,
+    ] = entry;
     Row {
         allocated,
         inherited,
         freed,
         events,
+        resident: resident.checked_sub(1),
         oldest: BootTime(oldest),
         newest: BootTime(newest),
     }

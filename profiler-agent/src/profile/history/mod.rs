@@ -110,7 +110,7 @@ pub struct History {
     /// The snapshots after it.
     steps: VecDeque<Step>,
     step_bytes: usize,
-    rows: Column<RowKey, 6>,
+    rows: Column<RowKey, 7>,
     processes: Column<ProcessHandle, 10>,
     infos: Arc<HashMap<ProcessHandle, Arc<TargetInfo>>>,
     info_bytes: usize,
@@ -283,7 +283,7 @@ impl History {
         let next = &mut self.steps[place];
         let after = next.time;
         self.step_bytes -= dropped.bytes() + next.bytes();
-        let (rows, cancelled_rows) = codec::compose::<6>(&dropped.rows, &next.rows);
+        let (rows, cancelled_rows) = codec::compose::<7>(&dropped.rows, &next.rows);
         let (processes, cancelled) = codec::compose::<10>(&dropped.processes, &next.processes);
         next.rows = rows.into();
         next.processes = processes.into();

@@ -51,7 +51,7 @@ pub(super) fn keyed<K: Copy, const N: usize>(
 pub struct Recall {
     pub(super) time: BootTime,
     pub(super) backwards: bool,
-    pub(super) rows: Path<RowKey, 6>,
+    pub(super) rows: Path<RowKey, 7>,
     pub(super) processes: Path<ProcessHandle, 10>,
     pub(super) infos: Arc<HashMap<ProcessHandle, Arc<TargetInfo>>>,
 }

@@ -59,6 +59,7 @@ fn snapshot(time: u64, parts: &[Part]) -> Snapshot {
             inherited: newest / 2,
             freed,
             events: events % 9 + 1,
+            resident: (events % 2 == 0).then_some(freed),
             oldest: BootTime(oldest),
             newest: BootTime(newest),
         };

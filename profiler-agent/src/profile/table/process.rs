@@ -8,8 +8,9 @@ use crate::{
     ledger::{Change, Owner},
     profile::{
         BehalfKey, OwnerKey, Row, TargetInfo, Totals,
-        owner::{Units, fallback, is_few, row_of, rows_of, rows_of_child},
+        owner::{Units, Weight, fallback, has_touchers, is_few, rows_of, rows_of_child},
     },
+    touch::TouchChange,
 };
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,6 +19,8 @@ struct Cell {
     inherited: Units,
     freed: Units,
     events: u64,
+    /// Touched first, and resident still.
+    resident: Units,
     oldest: BootTime,
     newest: BootTime,
     /// Since the last snapshot.
@@ -33,6 +36,7 @@ impl Cell {
             inherited: self.inherited.bytes(),
             freed: self.freed.bytes(),
             events: self.events,
+            resident: None,
             oldest: self.oldest,
             newest: self.newest,
         }
@@ -55,7 +59,24 @@ impl Cell {
 
     /// Its process demanded nothing of it, and has nothing of it any more.
     fn is_others(&self) -> bool {
-        self.allocated == Units::default() && self.events == 0 && self.live() == Units::default()
+        self.allocated == Units::default() && self.events == 0 && self.has_nothing()
+    }
+
+    fn has_nothing(&self) -> bool {
+        self.live() == Units::default() && self.resident == Units::default()
+    }
+
+    fn touch(&mut self, units: Units) {
+        self.changed = true;
+        self.resident = self.resident.plus(units);
+    }
+
+    /// Takes back at most what is resident; returns what could not be taken.
+    fn untouch(&mut self, units: Units) -> Units {
+        self.changed = true;
+        let taken = units.min(self.resident);
+        self.resident = self.resident.minus(taken);
+        units.minus(taken)
     }
 
     /// Takes back at most what is live; returns what could not be taken.
@@ -111,7 +132,7 @@ impl Process {
             let kept = !matches!(owner, OwnerKey::Stack(_))
                 || cell.changed
                 || cell.changed_at >= time
-                || cell.live() != Units::default();
+                || !cell.has_nothing();
             status.quiet_dropped += u64::from(!kept);
             kept || status.drop_row(*owner)
         });
@@ -162,12 +183,42 @@ impl Process {
     }
 
     /// Whether bytes of this owner have a row to go to.
-    pub(super) fn has_row(&self, owner: Owner) -> bool {
-        row_of(owner).is_none_or(|(owner, _)| self.cells.contains_key(&owner))
+    pub(super) fn has_row(&self, owner: OwnerKey) -> bool {
+        self.cells.contains_key(&owner)
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = (OwnerKey, Row)> {
-        self.cells.iter().map(|(&owner, cell)| (owner, cell.row()))
+    /// `resident`: what is resident is known, and told.
+    pub(super) fn rows(&self, resident: bool) -> impl Iterator<Item = (OwnerKey, Row)> {
+        self.cells.iter().map(move |(&owner, cell)| {
+            let told = resident && has_touchers(owner);
+            let row = Row {
+                resident: told.then(|| cell.resident.bytes()),
+                ..cell.row()
+            };
+            (owner, row)
+        })
+    }
+
+    /// Adds sampled bytes that became resident, or takes them back.
+    pub(super) fn touched(
+        &mut self,
+        touch: &TouchChange,
+        limits: &TableLimits,
+        status: &mut TableStatus,
+    ) {
+        let owner = touch.toucher.owner;
+        let mut left = Weight::of_inclusion(touch.toucher.inclusion).of(touch.bytes);
+        if touch.came {
+            if let Some(cell) = self.cell(owner, limits, status) {
+                cell.touch(left);
+            }
+            return;
+        }
+        for owner in [Some(owner), fallback(owner)].into_iter().flatten() {
+            if let Some(cell) = self.cells.get_mut(&owner) {
+                left = cell.untouch(left);
+            }
+        }
     }
 
     /// Adds bytes that an owner committed and gave back, and the events behind them.

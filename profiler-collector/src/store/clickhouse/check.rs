@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{
     client::Client,
+    events,
     rows::{KeyRow, NumberRow},
     sql,
 };
@@ -16,7 +17,7 @@ use crate::store::{CheckReport, RunId, StoreError, parts};
 /// Problems that are told.
 const PROBLEMS_MAX: usize = 100;
 
-const TABLES: [&str; 6] = ["run", "batch", "part", "number", "stack", "frame"];
+const TABLES: [&str; 7] = ["run", "batch", "part", "number", "stack", "frame", "event"];
 
 pub(super) async fn check(client: &Client) -> Result<CheckReport, StoreError> {
     let mut report = CheckReport {
@@ -30,6 +31,13 @@ pub(super) async fn check(client: &Client) -> Result<CheckReport, StoreError> {
     incomplete(client, &mut report).await?;
     unreadable(client, &mut report).await?;
     undefined(client, &mut report).await?;
+    let look = |run, number, problem| {
+        add(&mut report, || {
+            let run = u128::from_be_bytes(run);
+            format!("run {run:032x}, event {number}: {problem}")
+        });
+    };
+    report.events = events::check(client, look).await?;
     Ok(report)
 }
 

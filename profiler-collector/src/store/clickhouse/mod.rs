@@ -5,6 +5,7 @@ mod check;
 mod client;
 mod definitions;
 mod error;
+mod events;
 mod read;
 mod retain;
 mod rows;
@@ -26,8 +27,8 @@ use tokio::sync::Mutex;
 pub use self::client::Client;
 use self::write::Writer;
 use super::{
-    CheckReport, NamedStack, Retained, Retention, Run, RunId, StackHash, Store, StoreError,
-    StoreStatus, StoredBatch, WallTime, Write, Written,
+    CheckReport, EventPlace, EventsOf, EventsPage, NamedStack, PageMost, Retained, Retention, Run,
+    RunId, StackHash, Store, StoreError, StoreStatus, StoredBatch, WallTime, Write, Written,
 };
 
 /// Where ClickHouse is, and how it is used.
@@ -180,6 +181,19 @@ impl Store for ClickHouse {
         stacks: &[StackHash],
     ) -> Result<Vec<(StackHash, NamedStack)>, StoreError> {
         definitions::stacks(&self.client, stacks).await
+    }
+
+    async fn events(
+        &self,
+        of: &EventsOf,
+        after: Option<EventPlace>,
+        most: PageMost,
+    ) -> Result<EventsPage, StoreError> {
+        events::read(&self.client, of, after, most).await
+    }
+
+    async fn count_events(&self, of: &EventsOf) -> Result<Vec<(String, u64)>, StoreError> {
+        events::count(&self.client, of).await
     }
 
     async fn sequences(&self, run: RunId) -> Result<Vec<u64>, StoreError> {

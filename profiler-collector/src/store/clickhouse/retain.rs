@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{Settings, client::Client, definitions, space};
+use super::{Settings, client::Client, definitions, events, space};
 use crate::store::{Retained, Retention, StoreError, WallTime};
 
 const MINUTE: i64 = 60_000_000_000;
@@ -39,11 +39,13 @@ pub(super) async fn retain(
     space::drop_days(client, "part", oldest).await?;
     space::drop_days(client, "batch", forgotten).await?;
     space::reclaim(client, space::Share::Half).await?;
+    retained.events = events::retain(client, retention, now).await?;
     retained.evicted = evict(client, retention.bytes_max).await?;
     retained.definitions = definitions::collect(client, settings.definitions_grace).await?;
     space::drop_by_server(client, "part", retention.coarse).await?;
     let remembered = retention.coarse.saturating_add(REMEMBERED);
     space::drop_by_server(client, "batch", remembered).await?;
+    space::drop_by_server(client, "event", retention.events).await?;
     Ok(retained)
 }
 

@@ -5,7 +5,7 @@ use crate::store::StoreError;
 
 /// The statements that lead from each version to the next; the first from nothing to version 1. Each
 /// can be carried out again without harm, since several collectors may start at one time.
-const STEPS: [&[&str]; 1] = [&[RUN, BATCH, PART, NUMBER, STACK, FRAME]];
+const STEPS: [&[&str]; 2] = [&[RUN, BATCH, PART, NUMBER, STACK, FRAME], &[EVENT]];
 
 /// Each table's last column is when the row came, on ClickHouse's clock.
 const VERSION: &str = "
@@ -107,6 +107,23 @@ const FRAME: &str = "
     )
     ENGINE = ReplacingMergeTree(stored) ORDER BY hash
     SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1";
+
+/// OOM kills and changes of verdicts. They are few: no partitions, and they are deleted by rows. What
+/// is known of one by its run and number never changes, so that equal rows are the same event.
+const EVENT: &str = "
+    CREATE TABLE IF NOT EXISTS event (
+        run FixedString(16),
+        number UInt64,
+        node String,
+        kind UInt8,
+        time DateTime64(9, 'UTC'),
+        size UInt32,
+        data String CODEC(NONE),
+        bytes UInt32 MATERIALIZED length(data),
+        stored DateTime64(6, 'UTC') DEFAULT now64(6)
+    )
+    ENGINE = ReplacingMergeTree ORDER BY (kind, time, run, number)
+    SETTINGS index_granularity = 128, fsync_after_insert = 1, fsync_part_directory = 1";
 
 /// Makes the database and its tables, or brings them to this version.
 ///

@@ -7,8 +7,17 @@ use crate::store::{RunId, WallTime};
 
 /// A run as a literal of SQL.
 pub(super) fn run(run: RunId) -> String {
+    bytes(&run.0)
+}
+
+/// A text as a literal of SQL.
+pub(super) fn text(text: &str) -> String {
+    bytes(text.as_bytes())
+}
+
+fn bytes(bytes: &[u8]) -> String {
     let mut text = String::from("'");
-    for byte in run.0 {
+    for byte in bytes {
         // Writing to a string cannot fail.
         let _always = write!(text, "\\x{byte:02x}");
     }

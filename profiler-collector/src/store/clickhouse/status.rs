@@ -16,6 +16,7 @@ pub(super) async fn status(client: &Client) -> Result<StoreStatus, StoreError> {
         batches,
         stacks: client.row("SELECT count() FROM stack FINAL").await?,
         frames: client.row("SELECT count() FROM frame FINAL").await?,
+        events: client.row("SELECT count() FROM event FINAL").await?,
         oldest: bound(oldest),
         newest: bound(newest),
     })

@@ -14,10 +14,11 @@ use tokio::{
 
 use super::{
     client::Client,
+    events::{self, EventRow},
     rows::{BatchRow, FrameRow, KeyRow, NumberRow, PartRow, RunRow, StackRow},
     sql,
 };
-use crate::store::{RunId, StoreError, WallTime, Write, Written};
+use crate::store::{RunId, StoreError, WallTime, Write, Written, events::OF_RUN_AHEAD};
 
 /// Calls that wait for the round after the present one. Who calls beyond that waits.
 const CALLS_MAX: usize = 256;
@@ -53,6 +54,11 @@ impl Writer {
         for batch in writes.iter().filter_map(|write| write.batch.as_ref()) {
             moment(batch)?;
         }
+        for write in &writes {
+            for event in &write.events {
+                EventRow::new(write.run, &write.facts.node, event)?;
+            }
+        }
         let (answer, answered) = oneshot::channel();
         let ended = || StoreError::Internal("the task that writes to ClickHouse ended".into());
         self.calls
@@ -73,7 +79,7 @@ async fn rounds(client: Client, linger: Duration, mut calls: mpsc::Receiver<Call
         let outcome = store(&client, writes).await;
         for (place, answer) in answers.into_iter().enumerate() {
             let answered = match &outcome {
-                Ok(written) => Ok(written[place]),
+                Ok(written) => Ok(written[place].clone()),
                 Err(error) => Err(error.clone()),
             };
             // Who asked may have gone.
@@ -105,6 +111,8 @@ fn size(call: &Call) -> usize {
 /// Stores all of it and says for each call what became of its batches.
 async fn store(client: &Client, calls: Vec<Vec<Write>>) -> Result<Vec<Written>, StoreError> {
     let mut known = known(client, &calls).await?;
+    known.events = known_events(client, &calls).await?;
+    known.held = events::held(client, &runs_with_events(&calls)).await?;
     let mut tables = Tables::default();
     let written = calls
         .into_iter()
@@ -114,21 +122,69 @@ async fn store(client: &Client, calls: Vec<Vec<Write>>) -> Result<Vec<Written>, 
     Ok(written)
 }
 
+/// What is there already, by run and number.
+#[derive(Default)]
+struct Known {
+    batches: HashSet<(RunId, u64)>,
+    events: HashSet<(RunId, u64)>,
+    /// Events of each run that sent more.
+    held: HashMap<RunId, u64>,
+}
+
+impl Known {
+    /// Whether an event is to be kept; counts what is, and what would be too much.
+    fn takes(&mut self, key: (RunId, u64), written: &mut Written) -> bool {
+        if self.events.contains(&key) {
+            return false;
+        }
+        let held = self.held.entry(key.0).or_default();
+        if *held >= OF_RUN_AHEAD {
+            written.events_over += 1;
+            return false;
+        }
+        *held += 1;
+        self.events.insert(key);
+        written.events.push(key);
+        true
+    }
+}
+
+fn runs_with_events(calls: &[Vec<Write>]) -> Vec<RunId> {
+    let writes = calls.iter().flatten();
+    let with_events = writes.filter(|write| !write.events.is_empty());
+    let runs: HashSet<RunId> = with_events.map(|write| write.run).collect();
+    runs.into_iter().collect()
+}
+
+async fn known_events(
+    client: &Client,
+    calls: &[Vec<Write>],
+) -> Result<HashSet<(RunId, u64)>, StoreError> {
+    let writes = calls.iter().flatten();
+    let keys = writes.flat_map(|write| {
+        let numbers = write.events.iter().map(|event| event.number);
+        numbers.map(|number| (write.run, number))
+    });
+    events::known(client, &keys.collect::<Vec<_>>()).await
+}
+
 /// Which of the batches are there already, thinned out or not.
-async fn known(client: &Client, calls: &[Vec<Write>]) -> Result<HashSet<(RunId, u64)>, StoreError> {
+async fn known(client: &Client, calls: &[Vec<Write>]) -> Result<Known, StoreError> {
     let keys: Vec<(RunId, u64)> = calls
         .iter()
         .flatten()
         .filter_map(|write| Some((write.run, write.batch.as_ref()?.sequence)))
         .collect();
-    let mut known = HashSet::new();
+    let mut known = Known::default();
     for keys in keys.chunks(KEYS) {
         let query = format!(
             "SELECT run, sequence FROM batch WHERE (run, sequence) IN ({})",
             sql::keys(keys)
         );
         let rows: Vec<KeyRow> = client.rows(&query).await?;
-        known.extend(rows.into_iter().map(|row| (RunId(row.run), row.sequence)));
+        known
+            .batches
+            .extend(rows.into_iter().map(|row| (RunId(row.run), row.sequence)));
     }
     Ok(known)
 }
@@ -142,18 +198,14 @@ struct Tables {
     numbers: Vec<NumberRow>,
     parts: Vec<PartRow>,
     batches: Vec<BatchRow>,
+    events: Vec<EventRow>,
 }
 
 impl Tables {
-    fn add(
-        &mut self,
-        writes: Vec<Write>,
-        known: &mut HashSet<(RunId, u64)>,
-    ) -> Result<Written, StoreError> {
+    fn add(&mut self, writes: Vec<Write>, known: &mut Known) -> Result<Written, StoreError> {
         let mut written = Written::default();
         for write in writes {
             let run = write.run;
-            self.runs.insert(run, RunRow::new(run, write.facts));
             for (hash, frame) in write.frames {
                 self.frames.insert(hash.0, FrameRow::new(hash, frame));
             }
@@ -166,8 +218,15 @@ impl Tables {
                 stack: stack.0,
             });
             self.numbers.extend(numbers);
+            for event in &write.events {
+                let row = EventRow::new(run, &write.facts.node, event)?;
+                if known.takes(row.key(), &mut written) {
+                    self.events.push(row);
+                }
+            }
+            self.runs.insert(run, RunRow::new(run, write.facts));
             if let Some(batch) = write.batch {
-                if known.insert((run, batch.sequence)) {
+                if known.batches.insert((run, batch.sequence)) {
                     self.add_batch(run, batch)?;
                     written.stored += 1;
                 } else {
@@ -218,6 +277,7 @@ impl Tables {
             client.insert("stack", &stacks),
             client.insert("number", &self.numbers),
             client.insert("part", &self.parts),
+            client.insert("event", &self.events),
         )?;
         client.insert("batch", &self.batches).await
     }

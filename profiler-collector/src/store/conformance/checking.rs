@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use profiler_proto::v1::{self, OwnerCode, PartKind};
 
-use super::fixtures::{at, batch, part, run, stack, write_all};
+use super::fixtures::{at, batch, kill, part, run, stack, with_events, write_all};
 use crate::store::{Store, Write};
 
 /// A batch that names stacks by these numbers, as rows of a process and of a connection.
@@ -28,6 +28,7 @@ fn naming(sequence: u64, of_process: u64, of_connection: u64) -> Write {
 async fn fill(store: &dyn Store) {
     write_all(store, [stack(run(1), 1, 5), stack(run(1), 2, 7)]).await;
     write_all(store, (1..=20).map(|sequence| naming(sequence, 1, 2))).await;
+    write_all(store, [with_events(run(1), vec![kill(1, at(5), "node")])]).await;
 }
 
 async fn problems(store: &dyn Store) -> String {

@@ -59,6 +59,50 @@ pub fn write(run: RunId) -> Write {
         stacks: Vec::new(),
         numbers: Vec::new(),
         batch: None,
+        events: Vec::new(),
+    }
+}
+
+/// A write of events alone.
+pub fn with_events(run: RunId, events: Vec<v1::Event>) -> Write {
+    Write {
+        events,
+        ..write(run)
+    }
+}
+
+/// A kill of a process of this name.
+pub fn kill(number: u64, time: WallTime, name: &str) -> v1::Event {
+    let kill = v1::OomKill {
+        time: Some(timestamp(time)),
+        process_name: name.into(),
+        ..v1::OomKill::default()
+    };
+    v1::Event {
+        number,
+        time: Some(timestamp(time)),
+        kind: Some(v1::event::Kind::OomKill(kill)),
+    }
+}
+
+/// A verdict that changed.
+pub fn change(number: u64, time: WallTime) -> v1::Event {
+    let change = v1::VerdictChange {
+        time: Some(timestamp(time)),
+        from: v1::VerdictState::Growing.into(),
+        verdict: Some(v1::Verdict::default()),
+    };
+    v1::Event {
+        number,
+        time: Some(timestamp(time)),
+        kind: Some(v1::event::Kind::VerdictChange(change)),
+    }
+}
+
+fn timestamp(time: WallTime) -> Timestamp {
+    Timestamp {
+        seconds: time.0.div_euclid(1_000_000_000),
+        nanos: time.0.rem_euclid(1_000_000_000) as i32,
     }
 }
 
@@ -72,10 +116,7 @@ pub fn batch(run: RunId, sequence: u64, time: WallTime, whole: bool) -> Write {
     Write {
         batch: Some(v1::Batch {
             sequence,
-            time: Some(Timestamp {
-                seconds: time.0.div_euclid(1_000_000_000),
-                nanos: time.0.rem_euclid(1_000_000_000) as i32,
-            }),
+            time: Some(timestamp(time)),
             boot_nanoseconds: sequence * 10_000_000_000,
             whole,
             parts,

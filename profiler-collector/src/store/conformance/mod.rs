@@ -3,6 +3,7 @@
 
 mod checking;
 mod definitions;
+mod events;
 pub mod fixtures;
 mod retention;
 mod states;
@@ -58,6 +59,15 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Store>) {
         retention::a_run_that_is_too_old_goes_with_its_definitions,
         retention::the_oldest_go_when_the_store_is_full,
         retention::writers_go_on_while_old_batches_go,
+        events::events_come_back_the_latest_first,
+        events::pages_of_events_go_on_where_the_last_ended,
+        events::events_are_chosen_and_counted_by_node,
+        events::a_node_with_many_events_takes_none_from_others,
+        events::a_repeated_event_is_left_as_it_is,
+        events::an_event_that_makes_no_sense_is_refused_with_its_call,
+        events::events_stay_when_their_batches_go,
+        events::the_oldest_events_go_when_there_are_too_many,
+        events::a_check_counts_events,
         checking::a_good_store_has_no_problems,
         checking::a_number_that_is_not_known_is_a_problem,
         checking::parts_that_cannot_be_read_are_problems,

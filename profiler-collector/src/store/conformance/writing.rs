@@ -19,7 +19,8 @@ pub(super) async fn a_repeated_batch_is_left_as_it_is(store: Arc<dyn Store>) {
         second,
         Written {
             stored: 1,
-            repeated: 1
+            repeated: 1,
+            ..Written::default()
         }
     );
 

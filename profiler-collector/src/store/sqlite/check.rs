@@ -6,7 +6,7 @@ use profiler_proto::v1;
 use prost::Message as _;
 use rusqlite::{Connection, params};
 
-use super::{convert::unpack, schema};
+use super::{convert::unpack, events, schema};
 use crate::store::{CheckReport, FrameHash, StoreError, parts};
 
 /// Problems that are told.
@@ -30,7 +30,11 @@ fn check_all(path: &Path, report: &mut CheckReport) -> Result<(), StoreError> {
     counts(&db, report)?;
     let frames = frames(&db, report)?;
     stacks(&db, &frames, report)?;
-    batches(&db, report)
+    batches(&db, report)?;
+    report.events = events::check(&db, |run, number, problem| {
+        add(report, || format!("run {run}, event {number}: {problem}"));
+    })?;
+    Ok(())
 }
 
 fn add(report: &mut CheckReport, problem: impl FnOnce() -> String) {

@@ -7,6 +7,7 @@ mod convert;
 mod damage;
 mod definitions;
 mod error;
+mod events;
 mod plan;
 mod read;
 mod readers;
@@ -33,8 +34,8 @@ use self::{
     writer::Writer,
 };
 use super::{
-    CheckReport, NamedStack, Retained, Retention, Run, RunId, StackHash, Store, StoreError,
-    StoreStatus, StoredBatch, WallTime, Write, Written,
+    CheckReport, EventPlace, EventsOf, EventsPage, NamedStack, PageMost, Retained, Retention, Run,
+    RunId, StackHash, Store, StoreError, StoreStatus, StoredBatch, WallTime, Write, Written,
 };
 
 /// A store in one file.
@@ -173,6 +174,23 @@ impl Store for SqliteStore {
     ) -> Result<Vec<(StackHash, NamedStack)>, StoreError> {
         let stacks = stacks.to_vec();
         self.readers.read(move |db| read::stacks(db, &stacks)).await
+    }
+
+    async fn events(
+        &self,
+        of: &EventsOf,
+        after: Option<EventPlace>,
+        most: PageMost,
+    ) -> Result<EventsPage, StoreError> {
+        let of = of.clone();
+        self.readers
+            .read(move |db| events::read(db, &of, after, most))
+            .await
+    }
+
+    async fn count_events(&self, of: &EventsOf) -> Result<Vec<(String, u64)>, StoreError> {
+        let of = of.clone();
+        self.readers.read(move |db| events::count(db, &of)).await
     }
 
     async fn sequences(&self, run: RunId) -> Result<Vec<u64>, StoreError> {

@@ -160,6 +160,7 @@ pub(super) fn status(db: &Connection) -> Result<StoreStatus, StoreError> {
         batches: runs.iter().map(|run| run.batches).sum(),
         stacks: count("SELECT count(*) FROM stack")?,
         frames: count("SELECT count(*) FROM frame")?,
+        events: count("SELECT count(*) FROM event")?,
         oldest: runs.iter().map(|run| run.first).min(),
         newest: runs.iter().map(|run| run.last).max(),
     })

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::{
-    SqliteStore, definitions,
+    SqliteStore, definitions, events,
     plan::{Doomed, Entry, plan},
     slices,
 };
-use crate::store::{Retained, Retention, StoreError, WallTime};
+use crate::store::{Retained, Retention, StoreError, WallTime, events::SHARE};
 
 /// Definitions are looked through no more often than this, in nanoseconds.
 const DEFINITIONS_EVERY: i64 = 3600 * 1_000_000_000;
@@ -53,6 +53,7 @@ async fn round(
         count.await?;
         *collected = Some(now);
     }
+    events::retain(store, retention, now, &mut done.events).await?;
     evict(store, retention.bytes_max, &mut done.evicted).await?;
     shrink(store, retention.bytes_max).await
 }
@@ -124,7 +125,11 @@ async fn evict(store: &SqliteStore, bytes_max: u64, evicted: &mut u64) -> Result
     loop {
         let look = move |db: &Connection| {
             let used = Pages::of(db)?.used();
-            oldest(db, excess(used, definitions, bytes_max))
+            let others = [
+                (definitions, bytes_max / 4),
+                (events::bytes(db)?, bytes_max / SHARE),
+            ];
+            oldest(db, excess(used, others, bytes_max))
         };
         let oldest = store.readers.read(move |db| look(db)).await?;
         if oldest.is_empty() {
@@ -134,11 +139,13 @@ async fn evict(store: &SqliteStore, bytes_max: u64, evicted: &mut u64) -> Result
     }
 }
 
-/// Bytes of batches that are too many. Definitions have a quarter; batches do not make room for
-/// what they take beyond it, or whoever sends many could make the batches of all others go.
-fn excess(used: u64, definitions: u64, bytes_max: u64) -> u64 {
-    let batches = used.saturating_sub(definitions);
-    let room = bytes_max - definitions.min(bytes_max / 4);
+/// Bytes of batches that are too many. `others`: bytes of definitions and of events, and what they
+/// may have; batches do not make room for what they take beyond it, or whoever sends many could make
+/// the batches of all others go.
+fn excess(used: u64, others: [(u64, u64); 2], bytes_max: u64) -> u64 {
+    let sum = |values: [u64; 2]| values[0].saturating_add(values[1]);
+    let batches = used.saturating_sub(sum(others.map(|(bytes, _)| bytes)));
+    let room = bytes_max.saturating_sub(sum(others.map(|(bytes, most)| bytes.min(most))));
     batches.saturating_sub(room)
 }
 

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 use super::{
     bounds::Bounds,
     convert::{nanoseconds, pack},
+    events,
 };
 use crate::store::{
     FrameHash, RunFacts, RunId, StackContent, StackHash, StoreError, Write, Written,
@@ -40,6 +41,7 @@ pub(super) fn all(
         frames(db, bounds, &write.frames, now)?;
         stacks(db, bounds, &write.stacks, now)?;
         numbers(db, bounds, run, &write.numbers, now)?;
+        events::save(db, write, &mut written)?;
         match &write.batch {
             Some(batch) if self::batch(db, run, batch, now)? => written.stored += 1,
             Some(_) => written.repeated += 1,

@@ -11,7 +11,11 @@ use crate::store::StoreError;
 const APPLICATION_ID: i64 = 0x5052_4643;
 
 /// What leads from each version of the schema to the next one, from an empty file on.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+];
 
 /// How long to wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

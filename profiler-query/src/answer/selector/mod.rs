@@ -37,7 +37,7 @@ pub struct Filter {
 }
 
 /// The processes that were chosen.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Selection {
     /// Nothing was asked for in particular.
     All,

@@ -13,7 +13,10 @@ use profiler_proto::v1::{self, SeriesBy};
 use tonic::Status;
 
 use self::line::Line;
-use super::{Asked, Clocks, Filter, NotChosen};
+use super::{
+    Asked, Clocks, Filter, NotChosen,
+    bounds::{at_most, in_order},
+};
 use crate::{
     ids::{BootTime, ProcessHandle},
     model::{ProcessEntry, Snapshot, TargetInfo},
@@ -84,12 +87,7 @@ impl Series {
             .map_err(|_| Status::invalid_argument(format!("by: {by} is no kind of series")))?;
         let begin = Asked::new("from", from);
         let end = Asked::new("to", to);
-        let seconds = |asked: &Asked| asked.time.map(|time| (time.seconds, time.nanos));
-        if let (Some(from), Some(to)) = (seconds(&begin), seconds(&end))
-            && from > to
-        {
-            return Err(Status::invalid_argument("from lies after to"));
-        }
+        in_order(begin.time.as_ref(), end.time.as_ref())?;
         Ok(Self {
             filter: Filter::new(selector.as_ref())?,
             begin,
@@ -212,15 +210,5 @@ impl Gathered<'_> {
             from: self.first.map(|time| clocks.to_wall(time)),
             to: self.last.map(|time| clocks.to_wall(time)),
         })
-    }
-}
-
-fn at_most(field: &str, asked: u32, default: u32, most: u32) -> Result<u32, Status> {
-    match asked {
-        0 => Ok(default),
-        asked if asked > most => Err(Status::invalid_argument(format!(
-            "{field}: {asked} are too many; at most {most}"
-        ))),
-        asked => Ok(asked),
     }
 }

@@ -74,6 +74,8 @@ fn rest(whole: &Figures, part: &Figures) -> Figures {
         live: whole.live.saturating_sub(part.live),
         live_delta: whole.live_delta.saturating_sub(part.live_delta),
         events: 0,
+        resident: None,
+        resident_delta: 0,
         oldest: whole.oldest,
         newest: whole.newest,
     }

@@ -77,6 +77,7 @@ impl Shape {
                 OrderBy::Allocated => Order::Allocated,
                 OrderBy::Freed => Order::Freed,
                 OrderBy::Events => Order::Events,
+                OrderBy::Resident => Order::Resident,
             },
             limit: match limit {
                 0 => LIMIT_DEFAULT as usize,

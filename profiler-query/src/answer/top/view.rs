@@ -116,11 +116,15 @@ impl<'a> View<'a> {
             let known = |(process, figures)| Some((*self.processes.get(&process)?, figures));
             return sum_by(rows).into_iter().filter_map(known).collect();
         }
-        let events = self.rows.iter();
-        let events = sum_by(events.map(|(key, figures)| (key.process, *figures)));
+        // What only rows know.
+        let rows = self.rows.iter();
+        let sums = sum_by(rows.map(|(key, figures)| (key.process, *figures)));
         let processes = self.processes.values().map(|process| {
             let mut figures = process.figures;
-            figures.events = events.get(&process.handle).map_or(0, |sum| sum.events);
+            let sum = sums.get(&process.handle).copied().unwrap_or_default();
+            figures.events = sum.events;
+            figures.resident = sum.resident;
+            figures.resident_delta = sum.resident_delta;
             (*process, figures)
         });
         processes
@@ -200,6 +204,7 @@ impl<'a> View<'a> {
             committed_allocated_bytes: figures.allocated,
             committed_freed_bytes: figures.freed,
             committed_live_bytes: figures.live,
+            resident_live_bytes: figures.resident,
             events: figures.events,
             oldest_live_age_seconds: age(figures.oldest),
             newest_live_age_seconds: age(figures.newest),

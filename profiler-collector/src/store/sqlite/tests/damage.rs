@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::store::{
-    Store as _, StoreError,
-    conformance::fixtures::{at, batch, run, state, write_all},
+    EventKind, EventsOf, Store as _, StoreError,
+    conformance::fixtures::{at, batch, kill, run, state, with_events, write_all},
     sqlite::SqliteStore,
 };
 
@@ -97,7 +97,7 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     let directory = closed().await;
     let path = directory.path().join("store.db");
     let db = Connection::open(&path).expect("the file");
-    db.execute_batch("DROP INDEX batch_last_whole; PRAGMA user_version = 1")
+    db.execute_batch("DROP INDEX batch_last_whole; DROP TABLE event; PRAGMA user_version = 1")
         .expect("as it was");
     drop(db);
     // Looking at it leaves it as it is.
@@ -112,6 +112,11 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
         drop(db);
         let store = SqliteStore::open(file).expect("the store");
         assert_eq!(state(&store, &[run(1)], at(999)).await, [[60]]);
+        let event = kill(1, at(5), "node");
+        write_all(&store, [with_events(run(1), vec![event])]).await;
+        let of = EventsOf::new(EventKind::OomKill, at(0), at(9));
+        let counts = store.count_events(&of).await.expect("counts");
+        assert_eq!(counts, [("node-1".to_owned(), 1)]);
     }
 }
 

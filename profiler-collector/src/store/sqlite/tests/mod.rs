@@ -69,6 +69,9 @@ async fn a_check_finds_what_is_damaged() {
         "DELETE FROM number WHERE number = 2",
         "UPDATE run SET batches = batches + 1",
         "UPDATE run SET last_sequence = 1",
+        "UPDATE event SET data = zeroblob(length(data))",
+        "UPDATE event SET time = time + 1",
+        "UPDATE event SET number = 7",
     ] {
         let place = Place::new();
         conformance::finds_damage(&place.store, async || place.execute(sql)).await;
