@@ -9,11 +9,14 @@ mod filters;
 mod ledger;
 mod lifecycle;
 mod load;
+mod oom;
 mod query;
 mod real_programs;
 mod requests;
 mod shutdown;
 mod stacks;
+mod touch;
+mod verdict;
 
 use std::process::ExitCode;
 
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
         ledger::trials(),
         lifecycle::trials(),
         stacks::trials(),
+        touch::trials(),
         filters::trials(),
         query::trials(),
         requests::trials(),
@@ -35,8 +39,10 @@ fn main() -> ExitCode {
         shutdown::trials(),
         real_programs::trials(),
         load::trials(),
+        oom::trials(),
         connections::trials(),
         collector::trials(),
+        verdict::trials(),
     ]
     .into_iter()
     .flatten()

@@ -1,5 +1,6 @@
 //! Measures.
 
+mod corpus;
 mod fleet;
 mod overhead;
 mod process;
@@ -23,6 +24,7 @@ pub(crate) struct Args {
 enum Bench {
     Overhead(overhead::Args),
     Fleet(fleet::Args),
+    Corpus(corpus::Args),
     Verdict(verdict::Args),
 }
 
@@ -39,6 +41,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     match &args.bench {
         Bench::Overhead(args) => overhead::main(args),
         Bench::Fleet(args) => fleet::main(args),
+        Bench::Corpus(args) => corpus::main(args),
         Bench::Verdict(args) => verdict::main(args),
     }
 }

@@ -50,6 +50,8 @@ pub(crate) enum Purpose {
     Vm,
     /// Benches.
     Bench,
+    /// The bench of real programs that leak, or do not.
+    Corpus,
 }
 
 impl Purpose {
@@ -86,6 +88,15 @@ impl Purpose {
                 ("redis-tools", "redis-benchmark"),
                 ("nodejs", "node"),
                 ("nghttp2-client", "h2load"),
+            ],
+            Self::Corpus => &[
+                ("gcc", "gcc"),
+                ("redis-server", "redis-server"),
+                ("memcached", "memcached"),
+                ("nginx-light", "nginx"),
+                ("nodejs", "node"),
+                ("python3-venv", "python3"),
+                ("default-jdk-headless", "javac"),
             ],
         }
     }

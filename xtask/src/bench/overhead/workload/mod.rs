@@ -50,6 +50,8 @@ pub(crate) enum Kind {
     Mmap,
     /// malloc and free over a steady heap: no event at all.
     Malloc,
+    /// Touches new pages, nothing else: a fault for each.
+    Touch,
     /// redis-server under redis-benchmark.
     Redis,
     /// A C HTTP/1.1 server under h2load: small requests over 20 connections that stay.
@@ -59,9 +61,10 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Mmap,
         Self::Malloc,
+        Self::Touch,
         Self::Redis,
         Self::Http1,
         Self::Node,
@@ -71,6 +74,7 @@ impl Kind {
         Ok(match self {
             Self::Mmap => Box::new(loops::Loop::compile("mmap", 250_000, sources, into)?),
             Self::Malloc => Box::new(loops::Loop::compile("malloc", 60_000_000, sources, into)?),
+            Self::Touch => Box::new(loops::Loop::compile("touch", 500_000, sources, into)?),
             Self::Redis => Box::new(redis::Redis::new(into)),
             Self::Http1 => Box::new(http1::Http1::compile(sources, into)?),
             Self::Node => Box::new(node::Node::new(sources)),
