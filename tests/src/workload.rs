@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
     os::unix::net::UnixStream,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
+    command::Finished,
     program::Program,
     surroundings::{Scratch, eventually, installed},
 };
@@ -103,7 +104,10 @@ impl Kind {
             return Ok(None);
         };
         let files = Scratch::new()?;
-        let mut command = Command::new(binary);
+        let mut command = Command::new(match self {
+            Self::Python => interpreter(&binary)?,
+            _ => binary,
+        });
         match self {
             Self::Node => command.args(["-e", NODE]),
             Self::Python => command.args(["-c", PYTHON]),
@@ -177,4 +181,13 @@ fn fill_redis(socket: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The interpreter itself: a version manager puts a shell script before it, whose own stacks are cut
+/// where the script becomes Python before they are unwound.
+fn interpreter(python: &Path) -> Result<PathBuf> {
+    let mut command = Command::new(python);
+    command.args(["-c", "import sys; print(sys.executable)"]);
+    let output = Finished::run(command, Duration::from_secs(10))?.succeeded()?;
+    Ok(PathBuf::from(output.trim()))
 }
