@@ -1,6 +1,7 @@
 //! What the agent tells of connections.
 
 use anyhow::{Context as _, Result, bail, ensure};
+use pbjson_types::Timestamp;
 use profiler_proto::v1::{
     Behalf, Connection, ConnectionEnd, ConnectionRole, ConnectionState, GroupBy, GrowthRow,
     ListConnectionsRequest, ListConnectionsResponse, TopRequest,
@@ -48,12 +49,15 @@ fn ends_with_port(address: &str, port: u16) -> bool {
         .is_some_and(|(_, text)| text == port.to_string())
 }
 
-/// The one that a program speaks of.
+/// The one that a program speaks of; the first, where the kernel used its ports again after it had
+/// closed. Two at a time are a mistake.
 pub fn find<'a>(connections: &'a [Connection], truth: &Truth) -> Result<&'a Connection> {
-    let mut found = connections.iter().filter(|it| {
+    let of_truth = connections.iter().filter(|it| {
         ends_with_port(&it.local, truth.local_port) && ends_with_port(&it.peer, truth.peer_port)
     });
-    let first = found.next().with_context(|| {
+    let mut found: Vec<_> = of_truth.collect();
+    found.sort_by_key(|it| moment(it.opened.as_ref()));
+    let first = found.first().copied().with_context(|| {
         format!(
             "no connection from port {} to {}; there are:\n{}",
             truth.local_port,
@@ -61,12 +65,20 @@ pub fn find<'a>(connections: &'a [Connection], truth: &Truth) -> Result<&'a Conn
             show(connections)
         )
     })?;
+    let one_after_the_other = found.windows(2).all(|pair| {
+        let closed = pair[0].closed.as_ref();
+        closed.is_some() && moment(closed) <= moment(pair[1].opened.as_ref())
+    });
     ensure!(
-        found.next().is_none(),
+        one_after_the_other,
         "two connections have the same ports:\n{}",
         show(connections)
     );
     Ok(first)
+}
+
+fn moment(time: Option<&Timestamp>) -> Option<(i64, i32)> {
+    time.map(|time| (time.seconds, time.nanos))
 }
 
 /// Fails unless bytes and calls in each direction are those that the program counted.
